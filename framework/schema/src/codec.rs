@@ -76,7 +76,7 @@ impl<'row> RowReader<'row> {
     pub fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], RowError> {
         match self.bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             Some(array) => Ok(*array),
-            None => Err(RowError::Length { want: at + N, got: self.bytes.len() }),
+            None => Err(RowError::Length { want: at.saturating_add(N), got: self.bytes.len() }),
         }
     }
 

@@ -136,13 +136,14 @@ impl<T: Field, const N: usize> Field for [T; N] {
 
     fn read(row: &RowReader<'_>, at: usize) -> Result<Self, RowError> {
         let mut failed = Ok(());
-        let items: [Option<T>; N] = std::array::from_fn(|index| match T::read(row, at + index * T::SIZE) {
-            Ok(item) => Some(item),
-            Err(error) => {
-                failed = Err(error);
-                None
-            }
-        });
+        let items: [Option<T>; N] =
+            std::array::from_fn(|index| match T::read(row, at.saturating_add(index * T::SIZE)) {
+                Ok(item) => Some(item),
+                Err(error) => {
+                    failed = Err(error);
+                    None
+                }
+            });
         failed?;
         Ok(items.map(|item| item.expect("every item was read, or `failed` says otherwise")))
     }
