@@ -241,43 +241,37 @@ impl Problems<'_> {
 
     fn visibility(&mut self, place: &str, row: &RowDef) {
         let event = row.kind == RowKind::Event;
-        match row.visible {
-            Visibility::Owner { field: Some(field) } => match field_type(row, field) {
-                Some(Type::Identity) => {}
-                Some(Type::EntityId) if event => {}
-                _ => self.add(place, "the owner's field must be an Identity"),
-            },
-            Visibility::Owner { field: None } if row.kind != RowKind::Component => {
-                self.add(
-                    place,
-                    "only a component has an owner of its own accord; name the field: visible = owner(field)",
-                );
+        let component = row.kind == RowKind::Component;
+        let ty = |field| field_type(row, field);
+        let what = match row.visible {
+            Visibility::Owner { field: Some(field) }
+                if !(ty(field) == Some(&Type::Identity) || (event && ty(field) == Some(&Type::EntityId))) =>
+            {
+                "the owner's field must be an Identity"
             }
-            Visibility::Group { field } => {
+            Visibility::Owner { field: None } if !component => {
+                "only a component has an owner of its own accord; name the field: visible = owner(field)"
+            }
+            Visibility::Group { field }
                 if !matches!(
-                    field_type(row, field),
+                    ty(field),
                     Some(Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::EntityId)
-                ) {
-                    self.add(place, "the group's field must be an unsigned integer or an EntityId");
-                }
+                ) =>
+            {
+                "the group's field must be an unsigned integer or an EntityId"
             }
-            Visibility::Near if event => {
-                let origin = row.origin.and_then(|field| field_type(row, field));
-                if !matches!(origin, Some(Type::EntityId | Type::Vec2 | Type::Vec3)) {
-                    self.add(
-                        place,
-                        "an event for those nearby needs a field (EntityId, Vec2 or Vec3) that says where",
-                    );
-                }
+            Visibility::Near
+                if event
+                    && !matches!(row.origin.and_then(ty), Some(Type::EntityId | Type::Vec2 | Type::Vec3)) =>
+            {
+                "an event for those nearby needs a field (EntityId, Vec2 or Vec3) that says where"
             }
-            Visibility::Near if row.kind != RowKind::Component => {
-                self.add(
-                    place,
-                    "only components and events are anywhere near; tables and resources are not in space",
-                );
+            Visibility::Near if !event && !component => {
+                "only components and events are anywhere near; tables and resources are not in space"
             }
-            _ => {}
-        }
+            _ => return,
+        };
+        self.add(place, what);
     }
 
     fn reducer(&mut self, reducer: &ReducerDef) {
