@@ -2,70 +2,13 @@
 
 use std::collections::HashSet;
 
-/// Words that can't be the name of a constant in a module.
-const RESERVED: &[&str] = &[
-    "arguments",
-    "await",
-    "break",
-    "case",
-    "catch",
-    "class",
-    "const",
-    "continue",
-    "debugger",
-    "default",
-    "delete",
-    "do",
-    "else",
-    "enum",
-    "eval",
-    "export",
-    "extends",
-    "false",
-    "finally",
-    "for",
-    "function",
-    "if",
-    "implements",
-    "import",
-    "in",
-    "instanceof",
-    "interface",
-    "let",
-    "new",
-    "null",
-    "package",
-    "private",
-    "protected",
-    "public",
-    "return",
-    "static",
-    "super",
-    "switch",
-    "this",
-    "throw",
-    "true",
-    "try",
-    "typeof",
-    "undefined",
-    "var",
-    "void",
-    "while",
-    "with",
-    "yield", // taken by the file itself:
-    "ev",
-    "module",
-    // names of types that the language has built in:
-    "any",
-    "bigint",
-    "boolean",
-    "never",
-    "number",
-    "object",
-    "string",
-    "symbol",
-    "unknown",
-];
+/// Words that can't name a constant: the language's, those of its types, and what the file itself mentions.
+const RESERVED: &str = "\
+    arguments await break case catch class const continue debugger default delete do else enum eval export extends \
+    false finally for function if implements import in instanceof interface let new null package private protected \
+    public return static super switch this throw true try typeof undefined var void while with yield \
+    any bigint boolean never number object string symbol unknown \
+    ev module Array Uint8Array Int8Array Uint16Array Int16Array Uint32Array Int32Array Float32Array Float64Array";
 
 /// Hands out names.
 #[derive(Default)]
@@ -77,7 +20,7 @@ impl Names {
     /// `wanted`, with as many `_` behind it as make it free.
     pub(crate) fn take(&mut self, wanted: &str) -> String {
         let mut name = wanted.rsplit('.').next().unwrap_or(wanted).to_owned();
-        while RESERVED.contains(&name.as_str()) || self.taken.contains(&name) {
+        while RESERVED.split_whitespace().any(|word| word == name) || self.taken.contains(&name) {
             name.push('_');
         }
         self.taken.insert(name.clone());

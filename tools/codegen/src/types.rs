@@ -22,10 +22,8 @@ impl Declared {
 
     pub(crate) fn collect_type(&mut self, names: &mut Names, ty: &Type) {
         match ty {
-            Type::Enum(of) => {
-                if !self.enums.iter().any(|(known, _)| known == of) {
-                    self.enums.push((of.clone(), names.take(&of.name)));
-                }
+            Type::Enum(of) if !self.enums.iter().any(|(known, _)| known == of) => {
+                self.enums.push((of.clone(), names.take(&of.name)));
             }
             Type::Struct(of) => {
                 self.collect(names, &of.fields);
