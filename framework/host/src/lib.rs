@@ -1,1 +1,24 @@
-//! Under construction.
+//! The loop that owns a world: one thread, absolute deadlines, no sockets.
+//!
+//! ```text
+//!  inbox ──► calls ─┐
+//!            timers ├─► transactions ─► commit ─► Delta ─► interest ─► Frame ─► publish
+//!           systems ┘
+//! ```
+//!
+//! Between ticks, queued calls run at once, each its own transaction, and are committed together. At a tick:
+//! due timers, the schedule, one commit. A frame closes when the previous one is old enough or the loop is
+//! idle: prompt when quiet, batched when busy. A call's reply travels in the frame of its effects.
+//!
+//! Late ticks are caught up to a bound, the rest is dropped and counted; deadlines are absolute, so nothing
+//! drifts.
+
+mod config;
+mod host;
+mod metrics;
+mod pace;
+mod rate;
+
+pub use config::HostConfig;
+pub use host::{Host, Inbox, Ingress, Publish};
+pub use metrics::{HostMetrics, HostSnapshot};

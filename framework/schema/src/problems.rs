@@ -217,7 +217,7 @@ impl Problems<'_> {
                 self.add(place, "an ordered index needs a number, an id, a time or a string");
             }
             _ if !field.ty.is_flat() && field.ty != Type::String => {
-                self.add(place, "lists and options can't be indexed")
+                self.add(place, "lists and options can't be indexed");
             }
             _ => {}
         }

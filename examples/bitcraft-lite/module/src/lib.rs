@@ -1,1 +1,22 @@
-//! Under construction.
+//! A small BitCraft: a generated island, players that walk, gather and talk, creatures that roam.
+//!
+//! Each file is one plugin; the module is their sum.
+
+pub mod accounts;
+pub mod chat;
+pub mod creatures;
+pub mod gathering;
+pub mod movement;
+pub mod terrain;
+
+evertick_module::export_module! {
+    name: "bitcraft",
+    plugins: [
+        terrain::PLUGIN,
+        movement::PLUGIN,
+        accounts::PLUGIN,
+        gathering::PLUGIN,
+        creatures::PLUGIN,
+        chat::PLUGIN,
+    ],
+}
