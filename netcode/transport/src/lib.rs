@@ -1,1 +1,40 @@
-//! Under construction.
+//! Connections that carry whole binary messages: WebSocket over TCP (TLS optional) and an in-memory loopback.
+//!
+//! Everything above this crate sees one trait, [`Connection`], and never a socket:
+//!
+//! ```text
+//!  Listener ── accept() ─► Incoming ── upgrade() ─┐
+//!  connect(url)  ─────────────────────────────────┼─► Box<dyn Connection>: send · flush · recv · close
+//!  loopback()  ───────────────────────────────────┘
+//! ```
+//!
+//! What holds for every connection:
+//!
+//! * [`Connection::send`] never blocks and never writes: it queues. [`Connection::poll_flush`] writes as much as the
+//!   peer takes. Whoever sends looks at [`Connection::queued`] and decides how much waiting data is too much;
+//!   apart from answers to pings, which have a bound of their own, nothing else grows the queue.
+//! * A message is received whole or not at all, and never larger than the limit given.
+//! * A connection belongs to one task at a time. Several places may poll it, with wakers of that task only.
+//! * There is no compression: game frames are bit-packed and would grow.
+//!
+//! This crate knows nothing of game state: what is in a message, who is connected and what they may do is decided above.
+
+mod client;
+mod connection;
+mod error;
+mod http;
+mod limits;
+mod listener;
+mod loopback;
+pub mod tls;
+mod url;
+mod websocket;
+mod wire;
+
+pub use client::{ClientOptions, connect};
+pub use connection::{Connection, ConnectionExt, Peer, Queued};
+pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, TransportError};
+pub use limits::{KeepAlive, Limits};
+pub use listener::{Acceptor, Incoming, Listener, ListenerOptions};
+pub use loopback::{Loopback, loopback};
+pub use url::{Url, UrlError};

@@ -1,0 +1,92 @@
+//! The trait that everything above the transports is written against.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::TransportError;
+
+/// One connection that carries whole binary messages, in order, both ways.
+pub trait Connection: Send + Unpin + 'static {
+    /// The next message. After an error the connection yields nothing more; it may still be able to deliver
+    /// what is sent before [`Connection::close`].
+    ///
+    /// Writes what is queued as a side effect, so that a task that only receives still answers pings.
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>>;
+
+    /// Queues one message, which is the concatenation of `parts`. Large parts are shared, not copied, where the
+    /// transport allows it. Nothing is written until the connection is polled.
+    fn send(&mut self, parts: &[Bytes]);
+
+    /// Writes what is queued; ready when nothing is left.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
+
+    /// What is queued and not yet written.
+    fn queued(&self) -> Queued;
+
+    /// Queues the end of the connection: `code` is the application's own (below 1000), `reason` is for a person and is
+    /// cut to what the transport carries. Messages that are sent later are dropped.
+    fn close(&mut self, code: u16, reason: &str);
+
+    /// Writes what is queued, ends the connection and waits, throwing away what still arrives, until the peer has
+    /// closed too. Without the wait the peer's kernel may discard the last messages.
+    fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Who is on the other side.
+    fn peer(&self) -> Peer;
+}
+
+/// The futures of a connection.
+pub trait ConnectionExt: Connection {
+    /// Waits for the next message. Safe to cancel.
+    fn recv(&mut self) -> impl Future<Output = Result<Bytes, TransportError>> + Send {
+        poll_fn(|context| self.poll_recv(context))
+    }
+
+    /// Waits until everything queued is written. Safe to cancel.
+    fn flush(&mut self) -> impl Future<Output = Result<(), TransportError>> + Send {
+        poll_fn(|context| self.poll_flush(context))
+    }
+
+    /// Closes with a code and a reason, and waits up to `linger` for the peer to have got them.
+    fn finish(&mut self, code: u16, reason: &str, linger: Duration) -> impl Future<Output = ()> + Send {
+        self.close(code, reason);
+        async move {
+            // A peer that doesn't take the end within the time is cut off, which is what dropping does.
+            let _cut_off = tokio::time::timeout(linger, poll_fn(|context| self.poll_finish(context))).await;
+        }
+    }
+}
+
+impl<C: Connection + ?Sized> ConnectionExt for C {}
+
+/// What a connection has accepted and not yet written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Queued {
+    /// Messages, of which the first may be partly written.
+    pub messages: usize,
+    /// Bytes, framing included.
+    pub bytes: usize,
+}
+
+/// Who is on the other side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Another process, at this address.
+    Socket(SocketAddr),
+    /// This process.
+    Loopback,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(address) => address.fmt(f),
+            Self::Loopback => f.write_str("loopback"),
+        }
+    }
+}

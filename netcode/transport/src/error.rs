@@ -1,0 +1,151 @@
+//! What can go wrong, one enum per thing one does.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::url::UrlError;
+
+/// How a connection ended.
+#[derive(Debug, Error)]
+pub enum TransportError {
+    /// The other side closed it.
+    #[error("the peer closed the connection{0}")]
+    Closed(CloseReason),
+    /// It broke.
+    #[error("the connection was lost: {0}")]
+    Lost(#[from] io::Error),
+    /// A message is larger than this side takes.
+    #[error("a message of more than {bytes_max} bytes: send smaller ones, or raise `message_bytes_max`")]
+    TooLarge {
+        /// The limit it broke.
+        bytes_max: usize,
+    },
+    /// What arrived is not what this transport speaks.
+    #[error("the peer broke the WebSocket protocol: {0}")]
+    Protocol(String),
+    /// Nothing arrived for longer than a living peer takes to answer a ping.
+    #[error("the peer was silent for {0:?}, pings included")]
+    Silent(Duration),
+}
+
+/// The code and the words that came with the end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct CloseReason {
+    /// The application's own code; `None` when the transport's end came without one.
+    pub code: Option<u16>,
+    /// For a person; may be empty.
+    pub reason: String,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(code) = self.code {
+            write!(f, " with code {code}")?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ": {}", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a listener could not be opened.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// The address can't be had.
+    #[error("can't listen on {address}: {error}; is another server running there?")]
+    Bind {
+        /// The address as it was given.
+        address: String,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// Why an incoming connection did not become one.
+#[derive(Debug, Error)]
+pub enum AcceptError {
+    /// It was not through the handshake in time.
+    #[error("the handshake took longer than {0:?}")]
+    Timeout(Duration),
+    /// An HTTP request that does not ask for a WebSocket; it was answered with this status.
+    #[error("an HTTP request that is not a WebSocket upgrade, answered with {status}")]
+    NotUpgrade {
+        /// The HTTP status of the answer.
+        status: u16,
+    },
+    /// The upgrade request is wrong.
+    #[error("the WebSocket upgrade failed: {0}")]
+    Upgrade(String),
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed: {0}")]
+    Tls(io::Error),
+    /// The socket broke.
+    #[error("the connection was lost in the handshake: {0}")]
+    Lost(#[from] io::Error),
+}
+
+/// Why a client could not connect.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The address makes no sense.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// `wss://` without certificates to trust.
+    #[error("{url} needs TLS, and no roots were given: set `ClientOptions::tls`")]
+    NoRoots {
+        /// Where to.
+        url: String,
+    },
+    /// The handshake was not done in time.
+    #[error("{url} did not answer within {after:?}")]
+    Timeout {
+        /// Where to.
+        url: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// The server can't be reached.
+    #[error("can't reach {url}: {error}; is the server running?")]
+    Unreachable {
+        /// Where to.
+        url: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The TLS handshake failed.
+    #[error("{url} did not pass TLS: {error}")]
+    Tls {
+        /// Where to.
+        url: String,
+        /// What rustls said.
+        error: io::Error,
+    },
+    /// The server is there, and does not speak WebSocket at this address.
+    #[error("{url} refused the WebSocket upgrade: {reason}")]
+    Upgrade {
+        /// Where to.
+        url: String,
+        /// What is wrong with its answer.
+        reason: String,
+    },
+}
+
+/// Why a TLS configuration could not be made.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// The PEM text is not what it should be.
+    #[error("the {what} is not valid PEM: {reason}")]
+    Pem {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// rustls does not accept it.
+    #[error("the certificate or key can't be used: {0}")]
+    Rustls(#[from] rustls::Error),
+}
