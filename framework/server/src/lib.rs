@@ -1,1 +1,29 @@
-//! Under construction.
+//! What a studio embeds: a whole multiplayer backend behind [`Server::builder`].
+//!
+//! ```no_run
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> evertick::Result<()> {
+//!     evertick::Server::builder()
+//!         .module("bitcraft", "modules/bitcraft.wasm")
+//!         .websocket("0.0.0.0:7778")
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! The world has a thread of its own, so have the gateway's shards; [`RunningServer`] is a handle to them.
+
+mod auth;
+mod builder;
+mod cache;
+mod error;
+mod running;
+
+pub use auth::Secrets;
+pub use builder::{Server, ServerBuilder};
+pub use cache::DirectoryCache;
+pub use error::{Error, Result};
+pub use evertick_gateway::{Account, AuthError, Authenticate, GatewayConfig, GatewaySnapshot};
+pub use evertick_host::{HostConfig, HostSnapshot};
+pub use evertick_wasm::{EngineConfig, GuestLimits};
+pub use running::{RunningServer, ServerSnapshot};

@@ -1,0 +1,168 @@
+//! One bot: walks to nodes it sees, gathers, talks now and then, and watches the others.
+
+use std::time::{Duration, Instant};
+
+use bitcraft_lite::accounts::{Avatar, join};
+use bitcraft_lite::chat::{Said, say};
+use bitcraft_lite::gathering::{Node, gather};
+use bitcraft_lite::movement::{Position, Walk, walk_to};
+use evertick_client::{CallError, Client, ConnectOptions};
+use evertick_schema::{Call, EntityId};
+use glam::Vec2;
+use tokio::sync::watch;
+
+/// How near a bot goes to a node before it gathers, in metres.
+const ARM_METERS: f32 = 2.0;
+/// The farthest that another avatar may be off its first sighting without having moved, in metres.
+const MOVED_METERS: f32 = 0.5;
+/// What bots talk about.
+const LINES: [&str; 4] = ["hello there", "nice trees", "lots of berries here", "anyone near the shore?"];
+
+/// How it went.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) saw_others_move: bool,
+    pub(crate) heard_chat: bool,
+    pub(crate) gathered: u64,
+    pub(crate) calls_ok: u64,
+    pub(crate) calls_refused: u64,
+    pub(crate) calls_failed: u64,
+    pub(crate) disconnected: bool,
+    pub(crate) bytes_received: u64,
+    pub(crate) seconds: f64,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Plays until `stop` says so or the connection ends.
+pub(crate) async fn play(server: String, number: u32, mut stop: watch::Receiver<bool>) -> Report {
+    let mut report = Report::default();
+    let start = Instant::now();
+    let token = format!("bitcraft-lite bot number {number}").into_bytes();
+    match Client::connect(&server, ConnectOptions::new(token)).await {
+        Ok(client) => {
+            let mut bot = Bot { number, client, report: &mut report, me: EntityId::NONE, dice: Dice(u64::from(number)) };
+            tokio::select! {
+                () = bot.live() => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            let client = bot.client;
+            report.bytes_received = client.statistics().bytes_received;
+            if let Some(reason) = client.closed() {
+                report.disconnected = true;
+                report.problems.push(format!("disconnected: {reason}"));
+            }
+            client.close().await;
+        }
+        Err(error) => {
+            report.disconnected = true;
+            report.problems.push(format!("can't connect: {error}"));
+        }
+    }
+    report.seconds = start.elapsed().as_secs_f64();
+    report
+}
+
+struct Bot<'a> {
+    number: u32,
+    client: Client,
+    report: &'a mut Report,
+    me: EntityId,
+    dice: Dice,
+}
+
+impl Bot<'_> {
+    async fn live(&mut self) {
+        let name = format!("Bot {}", self.number);
+        let Some(me) = self.call(join::call(name)).await else { return };
+        self.me = me;
+        let mut said = self.client.events::<Said>();
+        let mut firsts: Vec<(EntityId, Vec2)> = Vec::new();
+        while self.client.closed().is_none() {
+            self.watch(&mut firsts);
+            while let Some(event) = said.try_next() {
+                self.report.heard_chat |= event.by != self.me;
+            }
+            self.act().await;
+            tokio::time::sleep(Duration::from_millis(200 + self.dice.below(300))).await;
+        }
+    }
+
+    /// Whether anybody else is somewhere else than when first seen.
+    fn watch(&mut self, firsts: &mut Vec<(EntityId, Vec2)>) {
+        for (other, (_, position)) in self.client.query::<(Avatar, Position)>() {
+            if other == self.me {
+                continue;
+            }
+            match firsts.iter().find(|(seen, _)| *seen == other) {
+                Some((_, first)) => self.report.saw_others_move |= first.distance(position.at) > MOVED_METERS,
+                None => firsts.push((other, position.at)),
+            }
+        }
+    }
+
+    async fn act(&mut self) {
+        let Some(here) = self.client.get::<Position>(self.me).map(|position| position.at) else { return };
+        if self.client.get::<Walk>(self.me).is_some() {
+            return;
+        }
+        if self.dice.below(12) == 0 {
+            let line = LINES[self.dice.below(LINES.len() as u64) as usize];
+            self.call(say::call(line.to_owned())).await;
+        }
+        let mut nodes: Vec<_> = self
+            .client
+            .query::<(Node, Position)>()
+            .into_iter()
+            .filter(|(_, (node, _))| node.charges > 0)
+            .map(|(node, (_, position))| (here.distance(position.at), node, position.at))
+            .collect();
+        nodes.sort_by(|one, other| one.0.total_cmp(&other.0));
+        match nodes.first() {
+            Some(&(meters, node, _)) if meters <= ARM_METERS => {
+                if self.call(gather::call(node)).await.is_some() {
+                    self.report.gathered += 1;
+                }
+            }
+            // Now and then somewhere else than the next best, so that bots spread and water is got around.
+            Some(_) => {
+                let nearest = nodes.len().min(1 + self.dice.below(6) as usize);
+                let (_, _, at) = nodes[self.dice.below(nearest as u64) as usize];
+                self.call(walk_to::call(at.x, at.y)).await;
+            }
+            None => {
+                let to = here + Vec2::from_angle(self.dice.below(628) as f32 / 100.0) * 15.0;
+                self.call(walk_to::call(to.x, to.y)).await;
+            }
+        }
+    }
+
+    /// Calls and counts. `None` when it was not done.
+    async fn call<C: Call>(&mut self, call: C) -> Option<C::Output> {
+        match self.client.call(call).await {
+            Ok(output) => {
+                self.report.calls_ok += 1;
+                Some(output)
+            }
+            Err(CallError::Refused(_)) => {
+                self.report.calls_refused += 1;
+                None
+            }
+            Err(CallError::Closed(_)) => None,
+            Err(error) => {
+                self.report.calls_failed += 1;
+                self.report.problems.push(format!("{}: {error}", C::NAME));
+                None
+            }
+        }
+    }
+}
+
+/// A bot's own small source of chance, the same in every run: a linear congruential generator.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound.max(1)
+    }
+}

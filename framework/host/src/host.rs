@@ -1,0 +1,301 @@
+//! The step, over and over.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use evertick_interest::Interest;
+use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Frame, Ingress};
+use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
+use evertick_world::{Call, CallError, CallResult, Caller, Delta, Simulation};
+use hashbrown::HashMap;
+
+use crate::config::HostConfig;
+use crate::metrics::{HostMetrics, add};
+use crate::pace::Pace;
+use crate::rate::RateLimits;
+
+/// Where [`Ingress`] goes in: bounded, so senders use `try_send` and tell their client when it is full.
+pub type Inbox = SyncSender<Ingress>;
+
+/// Where frames go out. Must not block.
+pub type Publish = Box<dyn FnMut(Arc<Frame>) + Send>;
+
+/// One world and the loop that drives it.
+pub struct Host {
+    config: HostConfig,
+    simulation: Simulation,
+    interest: Interest,
+    reducers: Vec<Option<RateDef>>,
+    rates: RateLimits,
+    sessions: HashMap<SessionId, Caller>,
+    inbox: Receiver<Ingress>,
+    publish: Publish,
+    metrics: Arc<HostMetrics>,
+    clock: Clock,
+    tick_cost_us: u32,
+    /// Whether something happened that no frame has carried yet.
+    unsent: bool,
+    last_frame: Option<Instant>,
+}
+
+impl Host {
+    /// A host for a simulation whose `init` has run. `description` is what clients were told, and its
+    /// reducers are the numbers in [`Ingress::Call`].
+    pub fn new(
+        config: HostConfig,
+        simulation: Simulation,
+        interest: Interest,
+        description: &ModuleDescription,
+        publish: Publish,
+    ) -> (Self, Inbox) {
+        let (sender, inbox) = sync_channel(config.inbox_len_max);
+        let host = Self {
+            config,
+            simulation,
+            interest,
+            reducers: description.reducers.iter().map(|reducer| reducer.rate).collect(),
+            rates: RateLimits::default(),
+            sessions: HashMap::new(),
+            inbox,
+            publish,
+            metrics: Arc::default(),
+            clock: Clock::start(),
+            tick_cost_us: 0,
+            unsent: false,
+            last_frame: None,
+        };
+        (host, sender)
+    }
+
+    /// The counters, live.
+    pub fn metrics(&self) -> Arc<HostMetrics> {
+        self.metrics.clone()
+    }
+
+    /// Runs until every [`Inbox`] is dropped. Call it on a thread of its own.
+    pub fn run(mut self) {
+        let mut pace = Pace::new(Instant::now(), self.config.tick, self.config.catch_up_ticks_max);
+        loop {
+            let due = pace.due(Instant::now());
+            add(&self.metrics.ticks_dropped, due.dropped);
+            if due.ticks > 0 && due.lateness > self.config.late_after {
+                add(&self.metrics.ticks_late, u64::from(due.ticks));
+            }
+            for _ in 0..due.ticks {
+                self.tick();
+            }
+            let wake = self.frame_due().map_or(pace.next(), |frame| frame.min(pace.next()));
+            let idle = match self.calls_until(wake) {
+                Next::Stop => break,
+                Next::Idle => true,
+                Next::More => false,
+            };
+            if self.unsent && (idle || self.frame_due().is_some_and(|due| due <= Instant::now())) {
+                self.frame();
+            }
+        }
+        if self.unsent {
+            self.frame();
+        }
+    }
+
+    /// When the next frame may close while the loop is busy.
+    fn frame_due(&self) -> Option<Instant> {
+        let last = self.last_frame?;
+        self.unsent.then(|| last + self.config.frame_interval())
+    }
+
+    fn tick(&mut self) {
+        let start = Instant::now();
+        let now = self.clock.now();
+        let report = self.simulation.tick(now);
+        add(&self.metrics.timers, report.timers as u64);
+        add(&self.metrics.systems, report.systems as u64);
+        add(&self.metrics.commands_skipped, report.commands_skipped as u64);
+        self.commit(now);
+        let took = start.elapsed();
+        self.tick_cost_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        add(&self.metrics.ticks, 1);
+        self.metrics.record_tick(took);
+    }
+
+    /// Takes what is in the inbox, up to the bound, and commits it together. Waits until `wake` for the first.
+    fn calls_until(&mut self, wake: Instant) -> Next {
+        let wait = wake.saturating_duration_since(Instant::now());
+        let first = if self.unsent {
+            // Something waits to be sent: only look.
+            match self.inbox.try_recv() {
+                Ok(first) => first,
+                Err(TryRecvError::Empty) => return Next::Idle,
+                Err(TryRecvError::Disconnected) => return Next::Stop,
+            }
+        } else {
+            match self.inbox.recv_timeout(wait) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => return Next::Idle,
+                Err(RecvTimeoutError::Disconnected) => return Next::Stop,
+            }
+        };
+        let now = self.clock.now();
+        let (mut message, mut taken, mut next) = (first, 1, Next::Idle);
+        loop {
+            self.receive(message, now);
+            if taken == self.config.batch_len_max {
+                next = Next::More;
+                break;
+            }
+            match self.inbox.try_recv() {
+                Ok(more) => message = more,
+                Err(_) => break,
+            }
+            taken += 1;
+        }
+        self.commit(now);
+        next
+    }
+
+    fn receive(&mut self, message: Ingress, now: Timestamp) {
+        match message {
+            Ingress::Open { session, identity, roles } => self.open(session, Caller { identity, session, roles }, now),
+            Ingress::Call { session, seq, reducer, args } => {
+                // A call may still be on its way when its session closes.
+                let Some(caller) = self.sessions.get(&session).cloned() else { return };
+                let result = self.call(caller, reducer, &args, now);
+                self.interest.reply(session, CallReply { seq, result });
+                self.unsent = true;
+            }
+            Ingress::Close { session } => self.close(session, now),
+        }
+    }
+
+    fn open(&mut self, session: SessionId, caller: Caller, now: Timestamp) {
+        self.unsent = true;
+        if self.sessions.len() >= self.config.sessions_max {
+            add(&self.metrics.sessions_refused, 1);
+            self.interest.reject(session, CloseCode::Unauthorized, "the world is full; try again later".into());
+            return;
+        }
+        self.interest.open(session, caller.identity);
+        let refusal = match self.simulation.connect(caller.clone(), now) {
+            CallResult::Ok(_) => None,
+            CallResult::Refused { message, .. } => Some((CloseCode::Unauthorized, message)),
+            CallResult::Failed(error) => Some((CloseCode::Internal, error.to_string())),
+        };
+        match refusal {
+            None => {
+                self.sessions.insert(session, caller);
+            }
+            Some((code, message)) => {
+                add(&self.metrics.sessions_refused, 1);
+                self.interest.close(session);
+                self.interest.reject(session, code, message);
+            }
+        }
+        self.count_sessions();
+    }
+
+    fn close(&mut self, session: SessionId, now: Timestamp) {
+        let Some(caller) = self.sessions.remove(&session) else { return };
+        self.interest.close(session);
+        let limited = self.reducers.iter().enumerate().filter(|(_, rate)| rate.is_some());
+        self.rates.forget(session, limited.map(|(reducer, _)| reducer as u32));
+        let result = self.simulation.disconnect(caller, now);
+        if !matches!(result, CallResult::Ok(_)) {
+            tracing::warn!(session = session.0, ?result, "the disconnect reducer did not succeed");
+        }
+        self.log_faults();
+        self.count_sessions();
+    }
+
+    fn count_sessions(&self) {
+        self.metrics.sessions.store(self.sessions.len() as u64, Ordering::Relaxed);
+    }
+
+    fn call(&mut self, caller: Caller, reducer: u32, args: &[u8], now: Timestamp) -> CallOutcome {
+        if let Some(Some(rate)) = self.reducers.get(reducer as usize)
+            && !self.rates.take(caller.session, reducer, *rate, now)
+        {
+            add(&self.metrics.calls_failed, 1);
+            let message = format!("at most {} calls in {} s", rate.calls, rate.per_us as f64 / 1e6);
+            return CallOutcome::Failed { code: FailCode::RateLimited, message, id: 0 };
+        }
+        let result = self.simulation.call(&Call { module: 0, reducer, args, caller }, now);
+        match result {
+            CallResult::Ok(bytes) => {
+                add(&self.metrics.calls_ok, 1);
+                CallOutcome::Ok(bytes.into())
+            }
+            CallResult::Refused { variant, message, fields } => {
+                add(&self.metrics.calls_refused, 1);
+                CallOutcome::Refused { variant, message, fields: fields.into() }
+            }
+            CallResult::Failed(error) => {
+                add(&self.metrics.calls_failed, 1);
+                self.log_faults();
+                failed(&error)
+            }
+        }
+    }
+
+    fn commit(&mut self, now: Timestamp) {
+        let delta: Delta = self.simulation.commit(now);
+        self.log_faults();
+        add(&self.metrics.commits, 1);
+        self.unsent |= self.interest.absorb(self.simulation.world(), &delta);
+        self.simulation.recycle(delta);
+    }
+
+    fn log_faults(&mut self) {
+        for fault in self.simulation.take_faults() {
+            add(&self.metrics.faults, 1);
+            tracing::error!(id = fault.id, place = %fault.place, kind = ?fault.kind, "{}\n{}", fault.message, fault.backtrace);
+        }
+    }
+
+    fn frame(&mut self) {
+        let frame = self.interest.frame(self.simulation.world(), self.clock.now(), self.tick_cost_us);
+        (self.publish)(Arc::new(frame));
+        add(&self.metrics.frames, 1);
+        self.unsent = false;
+        self.last_frame = Some(Instant::now());
+    }
+}
+
+enum Next {
+    /// The inbox was empty.
+    Idle,
+    /// There may be more in it.
+    More,
+    /// The loop ends.
+    Stop,
+}
+
+fn failed(error: &CallError) -> CallOutcome {
+    let (code, id) = match error {
+        CallError::UnknownReducer => (FailCode::UnknownReducer, 0),
+        CallError::Forbidden => (FailCode::Forbidden, 0),
+        CallError::BadArguments(_) => (FailCode::BadArguments, 0),
+        CallError::Internal { id } => (FailCode::Internal, *id),
+    };
+    CallOutcome::Failed { code, message: error.to_string(), id }
+}
+
+/// The wall clock, made monotonic.
+struct Clock {
+    start: Instant,
+    epoch_us: i64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), epoch_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
+    }
+
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.start.elapsed().as_micros()).unwrap_or(i64::MAX);
+        Timestamp(self.epoch_us.saturating_add(passed))
+    }
+}

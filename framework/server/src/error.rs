@@ -1,0 +1,57 @@
+//! Why a server does not start.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What a server's `main` returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a server did not start. Each text says what to do.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No module was given.
+    #[error("a server needs a module: call `.module(name, path)` before starting it")]
+    NoModule,
+    /// Nobody could connect.
+    #[error("a server needs a listener: call `.websocket(address)` before starting it")]
+    NoListener,
+    /// The module's file could not be read.
+    #[error("can't read the module {}: {error}; build it with `cargo build --target wasm32-unknown-unknown` and check the path", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The module calls itself something else.
+    #[error("the module in {} calls itself `{found}`, not `{wanted}`: give the name that its `export_module!` has", path.display())]
+    Name {
+        /// Its path.
+        path: PathBuf,
+        /// What the builder was told.
+        wanted: String,
+        /// What the module says.
+        found: String,
+    },
+    /// The WASM engine could not be set up.
+    #[error(transparent)]
+    Engine(#[from] evertick_wasm::EngineError),
+    /// The module can't be loaded.
+    #[error("can't load the module {}: {error}", path.display())]
+    Load {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: evertick_wasm::LoadError,
+    },
+    /// The module does not fit the world, or its `init` did not succeed.
+    #[error("the module can't run: {0}")]
+    Simulation(#[from] evertick_world::SimulationError),
+    /// An address could not be listened on.
+    #[error(transparent)]
+    Listen(#[from] evertick_transport::ListenError),
+    /// A thread could not be started or the runtime failed.
+    #[error("the system refused a thread or a signal handler: {0}")]
+    System(#[from] std::io::Error),
+}

@@ -1,0 +1,101 @@
+//! What the benchmarks run: accounts that transfer, and entities that move.
+
+pub mod accounts {
+    //! 100k accounts and the transfer between two of them.
+
+    use evertick_module::prelude::*;
+
+    /// An account.
+    #[table(key = id)]
+    pub struct Account {
+        #[index(dense)]
+        pub id: u64,
+        pub balance: i64,
+    }
+
+    /// Why money does not move.
+    #[derive(Debug, PartialEq, Refusal)]
+    pub enum TransferRefusal {
+        #[refusal("no such account", missing)]
+        Missing,
+        #[refusal("only {balance} are there")]
+        Short { balance: i64 },
+    }
+
+    /// Makes accounts 0 to `count`, with a million each.
+    #[reducer]
+    fn fill(ctx: &mut Ctx, from: u64, to: u64) {
+        for id in from..to {
+            ctx.insert(Account { id, balance: 1_000_000 });
+        }
+    }
+
+    /// Two look-ups by key, two reads, two writes.
+    #[reducer]
+    fn transfer(ctx: &mut Ctx, from: u64, to: u64, amount: i64) -> Result<(), TransferRefusal> {
+        let mut payer = ctx.find::<Account>(from)?;
+        let mut payee = ctx.find::<Account>(to)?;
+        ensure!(payer.balance >= amount, TransferRefusal::Short { balance: payer.balance });
+        payer.balance -= amount;
+        payee.balance += amount;
+        ctx.put(payer);
+        ctx.put(payee);
+        Ok(())
+    }
+
+    pub const PLUGIN: Plugin = plugin! {
+        rows: [Account],
+        reducers: [fill, transfer],
+        systems: [],
+    };
+}
+
+pub mod movers {
+    //! Entities with a position and a velocity.
+
+    use evertick_module::prelude::*;
+
+    /// Where.
+    #[component(visible = near, spatial)]
+    pub struct Position {
+        #[wire(step = 0.015625)]
+        pub at: Vec2,
+    }
+
+    /// How far in a tick.
+    #[component]
+    pub struct Velocity {
+        pub by: Vec2,
+    }
+
+    /// The edge of the square that the movers start in, in metres.
+    pub const EDGE_METERS: f32 = 4096.0;
+
+    /// Makes so many movers, spread over the square, slow enough that about one in a hundred changes its
+    /// cell in a tick.
+    #[reducer]
+    fn populate(ctx: &mut Ctx, count: u32) {
+        for _ in 0..count {
+            let at = Vec2::new(ctx.rng().range(0.0..EDGE_METERS), ctx.rng().range(0.0..EDGE_METERS));
+            let by = Vec2::new(ctx.rng().range(-0.5..0.5), ctx.rng().range(-0.5..0.5));
+            ctx.spawn((Position { at }, Velocity { by }));
+        }
+    }
+
+    /// `position += velocity`.
+    #[system]
+    fn drift(mut movers: Query<(&mut Position, &Velocity)>) {
+        movers.for_each(|(position, velocity)| position.at += velocity.by);
+    }
+
+    pub const PLUGIN: Plugin = plugin! {
+        rows: [Position, Velocity],
+        reducers: [populate],
+        systems: [drift],
+    };
+}
+
+evertick_module::export_module! {
+    name: "bench",
+    plugins: [accounts::PLUGIN, movers::PLUGIN],
+}
