@@ -1,0 +1,86 @@
+/** What can go wrong, each with what to do about it in its message. */
+
+/** The server sent something that is not of the protocol. The connection is closed when it happens. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+/** The bindings were generated from a module that the server no longer runs. */
+export class SchemaMismatch extends Error {
+  override readonly name = "SchemaMismatch";
+  /** What differs. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`the server runs another version of the module: ${problems.join("; ")}. Generate the bindings again`);
+    this.problems = problems;
+  }
+}
+
+/** A reducer said no. Nothing of the call has happened. */
+export class CallRefused<R = { type: string }> extends Error {
+  override readonly name = "CallRefused";
+  /** The reducer's name. */
+  readonly reducer: string;
+  /** Which refusal, with what it carries: `{ type: "TooFar", meters: 4.2 }`. */
+  readonly refusal: R;
+
+  constructor(reducer: string, refusal: R, message: string) {
+    super(message);
+    this.reducer = reducer;
+    this.refusal = refusal;
+  }
+}
+
+/** Why a call could not be carried out. */
+export type FailCode =
+  | "UnknownReducer"
+  | "Forbidden"
+  | "BadArguments"
+  | "RateLimited"
+  | "Busy"
+  | "Internal";
+
+/** A call was not carried out, for a reason that is not the reducer's. Nothing of it has happened. */
+export class CallFailed extends Error {
+  override readonly name = "CallFailed";
+  /** The reducer's name. */
+  readonly reducer: string;
+  readonly code: FailCode;
+  /** With `Internal`: the number under which the server's log tells more; else `0n`. */
+  readonly id: bigint;
+
+  constructor(reducer: string, code: FailCode, message: string, id: bigint) {
+    super(message);
+    this.reducer = reducer;
+    this.code = code;
+    this.id = id;
+  }
+}
+
+/** Why a connection ended. `Lost` is the network's doing, `Left` ours; the others are the server's words. */
+export type CloseReason =
+  | "Left"
+  | "Lost"
+  | "Normal"
+  | "BadMessage"
+  | "TooLarge"
+  | "Flooding"
+  | "TooSlow"
+  | "Unauthorized"
+  | "Unsupported"
+  | "Shutdown"
+  | "Internal"
+  | "Timeout"
+  | "Protocol";
+
+/** The connection is over; for a call: whether it was carried out is not known. */
+export class ConnectionClosed extends Error {
+  override readonly name = "ConnectionClosed";
+  readonly reason: CloseReason;
+
+  constructor(reason: CloseReason, message: string) {
+    super(message === "" ? `the connection is closed: ${reason}` : message);
+    this.reason = reason;
+  }
+}

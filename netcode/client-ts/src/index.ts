@@ -1,0 +1,33 @@
+/**
+ * Evertick's client for browsers and Node: connects to a server, keeps a replica of what it may see, and calls reducers
+ * by typed names that `evertick-codegen` generates.
+ *
+ * ```ts
+ * import { connect, refused } from "@evertick/client";
+ * import { gather, module, Node, Position } from "./generated/bitcraft_lite.ts";
+ *
+ * const client = await connect({ url: "ws://localhost:7778", module, token });
+ * client.onInsert(Node, (entity, node) => console.log(entity, node.kind));
+ * for (const [entity, position, node] of client.query(Position, Node)) draw(position.at, node.kind);
+ * try {
+ *   await client.call(gather, { node });
+ * } catch (error) {
+ *   if (refused(gather, error)) show(error.message, error.refusal.type);
+ * }
+ * ```
+ */
+
+export { Client, connect, type ConnectOptions } from "./client.ts";
+export { CallFailed, CallRefused, ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
+export type { CloseReason, FailCode } from "./errors.ts";
+export type { InterpolationOptions } from "./interpolation.ts";
+export type { Unsubscribe } from "./listeners.ts";
+export { component, defineModule, event, reducer, refused, resource, table } from "./module.ts";
+export type {
+  ComponentToken, EventToken, NoArguments, ReducerToken, ResourceToken, RowToken, TableToken,
+} from "./module.ts";
+export type { EnumType, FieldDef, ModuleDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
+export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
+export type { ClientStats } from "./stats.ts";
+export type { Duration, EntityId, Identity, Timestamp, Vec2, Vec3, Vec4 } from "./values.ts";
+export type { Smooth, View } from "./view.ts";

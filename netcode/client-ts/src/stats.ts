@@ -1,0 +1,69 @@
+/** Numbers about a connection. */
+
+/** What {@link Client.stats} tells. */
+export interface ClientStats {
+  /** From a ping to its pong, in milliseconds, smoothed; `NaN` before the first. */
+  readonly rttMs: number;
+  /** What the server's last tick took, in milliseconds; `NaN` before the first pong. */
+  readonly tickCostMs: number;
+  /** The length of a tick, in milliseconds. */
+  readonly tickMs: number;
+  /** The newest tick that was heard of. */
+  readonly tick: number;
+  /** Bytes per second of message content, in and out, over the last two seconds. */
+  readonly bytesInPerSecond: number;
+  readonly bytesOutPerSecond: number;
+  /** Frames per second, over the last two seconds. */
+  readonly framesPerSecond: number;
+  /** Everything since the connection opened. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly framesIn: number;
+  /** What the replica holds. */
+  readonly entities: number;
+  readonly rows: number;
+  readonly topics: number;
+  /** Calls without an answer yet. */
+  readonly pendingCalls: number;
+}
+
+const BUCKET_MS = 250;
+const BUCKETS = 8;
+
+/** A rate over the last two seconds. */
+export class Rate {
+  /** All of it. */
+  total = 0;
+  private readonly buckets = new Float64Array(BUCKETS);
+  private newest = 0;
+  private readonly start: number;
+
+  /** Starts at `now`, in milliseconds. */
+  constructor(now: number) {
+    this.start = now;
+    this.newest = Math.floor(now / BUCKET_MS);
+  }
+
+  /** Adds `amount` at `now`. */
+  add(amount: number, now: number): void {
+    this.advance(now);
+    this.total += amount;
+    this.buckets[this.newest % BUCKETS]! += amount;
+  }
+
+  /** The amount per second at `now`. */
+  perSecond(now: number): number {
+    this.advance(now);
+    const sum = this.buckets.reduce((total, amount) => total + amount, 0);
+    const spanMs = Math.min((BUCKETS - 1) * BUCKET_MS + (now % BUCKET_MS), now - this.start);
+    return spanMs > 0 ? (sum * 1000) / spanMs : 0;
+  }
+
+  private advance(now: number): void {
+    const bucket = Math.floor(now / BUCKET_MS);
+    for (let passed = Math.min(bucket - this.newest, BUCKETS); passed > 0; passed--) {
+      this.buckets[(bucket - passed + 1) % BUCKETS] = 0;
+    }
+    this.newest = Math.max(bucket, this.newest);
+  }
+}
