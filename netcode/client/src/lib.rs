@@ -1,1 +1,45 @@
-//! Under construction.
+//! The Rust client SDK: a session with a server, a replica of what it may see, typed calls.
+//!
+//! ```no_run
+//! # use evertick_client::{Client, ConnectOptions};
+//! # async fn example<Position, Gathered, Gather>(gather: Gather) -> Result<(), Box<dyn std::error::Error>>
+//! # where Position: evertick_schema::Row, Gathered: evertick_schema::Row + std::fmt::Debug,
+//! #     Gather: evertick_schema::Call<Refusal = evertick_schema::NoRefusal> {
+//! let client = Client::connect("ws://localhost:7778", ConnectOptions::new("my token")).await?;
+//! for (entity, position) in client.rows::<Position>()? { /* draw it */ }
+//! let _watching = client.on_remove::<Position>(|entity, _| println!("{entity} is out of sight"))?;
+//! let mut gathered = client.events::<Gathered>()?;
+//! client.call(gather).await?;
+//! println!("{:?}", gathered.next().await?);
+//! client.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! * One task per session owns the connection, applies frames and answers calls; [`Client`] is a handle of it.
+//! * Row types and calls are the module's own Rust types. They are matched to the server's description by name, and row
+//!   types by their fields, so a client of another version gets an error instead of wrong values.
+//! * When a call's result is there, its effects are in the replica.
+//! * Everything is bounded: the replica's bytes, what waits for the server, what waits for slow readers of streams.
+
+mod callbacks;
+mod client;
+mod connect;
+mod error;
+mod link;
+mod options;
+mod rows;
+mod shared;
+mod statistics;
+mod streams;
+mod types;
+
+pub use callbacks::Subscription;
+pub use client::Client;
+pub use error::{CallError, ConnectError, Disconnected, RowTypeError, StreamError};
+pub use options::ConnectOptions;
+pub use rows::{RowSet, View};
+pub use statistics::Statistics;
+pub use streams::{Change, ChangeStream, EventStream, FrameChanges};
+
+pub use evertick_protocol::{Close, CloseCode, FailCode};
+pub use evertick_transport::{ClientOptions, tls};

@@ -1,1 +1,44 @@
-//! Under construction.
+//! I/O shards: sessions, budgets, packing frames for each client.
+//!
+//! ```text
+//!   world thread                    shard = one thread, one single-threaded runtime
+//!  ┌────────────┐ Arc<Frame>  ┌──────────────────────────────────────────────┐
+//!  │ publish()  ├────────────►│ for each session: pack own part + its topics' │──► clients
+//!  └────────────┘  bounded    │ shared blocks into one message, write         │
+//!  ┌────────────┐  Ingress    │                                               │
+//!  │ host inbox │◄────────────┤ Hello → account → session; calls within budget │◄── clients
+//!  └────────────┘  bounded    └──────────────────────────────────────────────┘
+//! ```
+//!
+//! A session knows the topics it sees from the `left` and `entered` of its [`SessionFrame`](evertick_protocol::SessionFrame)s; the
+//! blocks themselves are never opened here. The gateway knows frames, not the world. A session to which a frame has nothing to say
+//! gets no message; its client learns the time from the answers to its pings.
+//!
+//! Everything has a bound, and what is beyond it has a name:
+//!
+//! | what | beyond its bound |
+//! | --- | --- |
+//! | frames waiting for a shard | the frame is lost, the shard's sessions are closed `TooSlow` (frames can't be skipped) |
+//! | messages or bytes waiting for one client | that session is closed `TooSlow` |
+//! | the host's inbox | a call is answered `Busy`; a new session waits, then is turned away |
+//! | calls in flight of a session | the call is answered `Busy` |
+//! | calls per second | the call is answered `RateLimited`; far beyond, the session is closed `Flooding` |
+//! | a message's size | closed `TooLarge`; bytes that are no message: `BadMessage` |
+//! | time without a Hello; silence | closed `Timeout` |
+//! | time for last words | the connection is cut off |
+//!
+//! The world thread never waits for any of this.
+
+mod auth;
+mod budget;
+mod config;
+mod gateway;
+mod intake;
+mod metrics;
+mod session;
+mod shard;
+
+pub use auth::{Account, Authenticate, Unauthorized};
+pub use config::{GatewayConfig, ServerDescription, SessionLimits};
+pub use gateway::{Gateway, GatewayError, GatewayHandle};
+pub use metrics::{CLOSE_CODES, Counter, Metrics, MetricsSnapshot};

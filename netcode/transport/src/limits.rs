@@ -22,7 +22,7 @@ impl Limits {
     };
 
     /// For the client's side: the first view of a world may be large.
-    pub const CLIENT: Self = Self { message_bytes_max: 64 * 1024 * 1024, ..Self::SERVER };
+    pub const CLIENT: Self = Self { message_bytes_max: 16 * 1024 * 1024, ..Self::SERVER };
 }
 
 /// How a half-open connection is found out: by asking, and by counting the questions that nobody answered.

@@ -187,6 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
     }
 
     fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // An answer to the peer's close may still wait above the wire, which takes it at once.
+        let _accepted_by_wire = Pin::new(&mut self.stream).poll_flush(context);
         // Once the connection is broken there is nobody left to wait for.
         let _broken = ready!(self.stream.get_mut().poll_finish(context, &mut self.discard_bytes_max));
         Poll::Ready(())

@@ -1,0 +1,134 @@
+//! What can go wrong for a client.
+
+use std::fmt;
+use std::time::Duration;
+
+use evertick_protocol::{Close, FailCode, ProtocolError};
+use evertick_schema::{DescriptionError, RowError};
+use thiserror::Error;
+
+/// Why a client did not get a session.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The server can't be reached.
+    #[error(transparent)]
+    Transport(#[from] evertick_transport::ConnectError),
+    /// The connection ended before the session began; often the server says why.
+    #[error("the server gave no session: {0}")]
+    Refused(Disconnected),
+    /// There was no Welcome in time.
+    #[error("the server did not answer the Hello within {0:?}; is it a game server, and is it overloaded?")]
+    Timeout(Duration),
+    /// The server's description can't be read.
+    #[error("the server's module description can't be used: {0}")]
+    Description(#[from] DescriptionError),
+    /// The server's description makes no sense.
+    #[error("the server's module description can't be used: {0}")]
+    Schema(#[from] evertick_protocol::SchemaError),
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Disconnected {
+    /// The server ended it and said why.
+    #[error("the server closed the session ({:?}): {}", .0.code, .0.message)]
+    ByServer(Close),
+    /// This client ended it.
+    #[error("the client closed the session")]
+    ByClient,
+    /// The connection broke.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// The server sent something that can't be right; the replica is of no use any more.
+    #[error("the server sent something that can't be used: {0}; connect again")]
+    Protocol(#[from] ProtocolError),
+}
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallError<R> {
+    /// The module's logic said no.
+    Refused {
+        /// Which no.
+        refusal: R,
+        /// The server's words for it.
+        message: String,
+    },
+    /// The server did not run it, or it failed there. Nothing has changed.
+    Failed {
+        /// What kind of failure.
+        code: FailCode,
+        /// The server's words for it.
+        message: String,
+        /// What the server's log calls it; 0 when it is not there.
+        id: u64,
+    },
+    /// The server's module has no reducer of this name.
+    UnknownReducer(&'static str),
+    /// The result or refusal is of another type than this client was built with.
+    BadResult(RowError),
+    /// The server refused with a variant that this client was not built with.
+    UnknownRefusal {
+        /// Its number.
+        variant: u16,
+        /// The server's words for it.
+        message: String,
+    },
+    /// The session ended first. Whether the call was run is not known.
+    Disconnected(Disconnected),
+}
+
+impl<R: fmt::Debug> fmt::Display for CallError<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { message, refusal } if message.is_empty() => write!(f, "refused: {refusal:?}"),
+            Self::Refused { message, .. } => write!(f, "refused: {message}"),
+            Self::Failed { code, message, id: 0 } => write!(f, "the call failed ({code:?}): {message}"),
+            Self::Failed { code, message, id } => {
+                write!(f, "the call failed ({code:?}, {id:016x} in the server's log): {message}")
+            }
+            Self::UnknownReducer(name) => {
+                write!(
+                    f,
+                    "the server's module has no reducer `{name}`; build client and module from the same source"
+                )
+            }
+            Self::BadResult(error) => {
+                write!(
+                    f,
+                    "the result is of another type ({error}); build client and module from the same source"
+                )
+            }
+            Self::UnknownRefusal { variant, message } => {
+                write!(f, "refused with variant {variant}, which this client does not know: {message}")
+            }
+            Self::Disconnected(why) => why.fmt(f),
+        }
+    }
+}
+
+impl<R: fmt::Debug> std::error::Error for CallError<R> {}
+
+/// Why rows of a type can't be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RowTypeError {
+    /// The server's module has no such row type.
+    #[error("the server's module has no row type `{0}`; build client and module from the same source")]
+    Unknown(&'static str),
+    /// Its fields are not those that this client was built with.
+    #[error(
+        "the server's `{0}` has other fields than this client's; build client and module from the same source"
+    )]
+    Differs(&'static str),
+}
+
+/// Why a stream of changes or events has nothing to give.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StreamError {
+    /// The reader was too slow, and this many frames are lost to it. The next call goes on behind them; the replica itself has them.
+    #[error("{0} frames were missed: the stream was not read fast enough")]
+    Lagged(u64),
+    /// The session is over.
+    #[error(transparent)]
+    Disconnected(#[from] Disconnected),
+}

@@ -1,0 +1,107 @@
+//! How much a session may ask for: token buckets.
+
+use std::time::{Duration, Instant};
+
+/// A token bucket: so many per second, bursts up to a capacity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    tokens: f64,
+    capacity: f64,
+    per_second: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(crate) fn new(per_second: u32, capacity: u32, now: Instant) -> Self {
+        let capacity = f64::from(capacity.max(1));
+        Self { tokens: capacity, capacity, per_second: f64::from(per_second), filled: now }
+    }
+
+    /// Takes one token, if there is one.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).max(Duration::ZERO);
+        self.tokens = (self.tokens + passed.as_secs_f64() * self.per_second).min(self.capacity);
+        self.filled = now;
+        let there = self.tokens >= 1.0;
+        if there {
+            self.tokens -= 1.0;
+        }
+        there
+    }
+}
+
+/// What is done with something a client asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is within the budget.
+    Granted,
+    /// It is beyond the budget: refused.
+    Limited,
+    /// So much was refused that the client is not worth keeping.
+    Flooding,
+}
+
+/// A session's budget for one kind of message: a rate, and how far beyond it a client may go before it is closed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    rate: Bucket,
+    /// Refusals in excess of which a client counts as flooding; forgiven at the same rate as the budget fills.
+    patience: Bucket,
+}
+
+impl Budget {
+    pub(crate) fn new(per_second: u32, burst: u32, refused_max: u32, now: Instant) -> Self {
+        Self {
+            rate: Bucket::new(per_second, burst, now),
+            patience: Bucket::new(per_second, refused_max, now),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, now: Instant) -> Verdict {
+        if self.rate.take(now) {
+            Verdict::Granted
+        } else if self.patience.take(now) {
+            Verdict::Limited
+        } else {
+            Verdict::Flooding
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate_then_refusals_then_the_end() {
+        let start = Instant::now();
+        let mut budget = Budget::new(10, 5, 3, start);
+        let verdicts: Vec<_> = (0..9).map(|_| budget.ask(start)).collect();
+        assert_eq!(verdicts[..5], [Verdict::Granted; 5]);
+        assert_eq!(verdicts[5..8], [Verdict::Limited; 3]);
+        assert_eq!(verdicts[8], Verdict::Flooding);
+
+        let later = start + Duration::from_millis(250); // two and a half tokens
+        assert_eq!([0; 2].map(|_| budget.ask(later)), [Verdict::Granted; 2]);
+        assert_eq!(budget.ask(later), Verdict::Limited);
+    }
+
+    #[test]
+    fn a_steady_client_at_the_rate_is_never_refused() {
+        let start = Instant::now();
+        let mut budget = Budget::new(60, 10, 10, start);
+        for call in 0..10_000_u32 {
+            let now = start + Duration::from_micros(16_700) * call;
+            assert_eq!(budget.ask(now), Verdict::Granted, "call {call}");
+        }
+    }
+
+    #[test]
+    fn time_that_stands_still_or_goes_back_gives_nothing() {
+        let start = Instant::now() + Duration::from_secs(10);
+        let mut bucket = Bucket::new(1000, 1, start);
+        assert!(bucket.take(start));
+        assert!(!bucket.take(start.checked_sub(Duration::from_secs(5)).unwrap_or(start)));
+    }
+}

@@ -1,0 +1,188 @@
+//! Starting, feeding and stopping the shards.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use evertick_protocol::{Frame, Ingress};
+use evertick_transport::{Acceptor, Connection, Limits, Listener, Loopback, loopback};
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use crate::auth::Authenticate;
+use crate::config::{GatewayConfig, ServerDescription};
+use crate::metrics::Metrics;
+use crate::shard::{self, Arrival, Common, Feed, Phase, Shared};
+
+/// Why a gateway did not start.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// A thread, its runtime or its listener could not be had.
+    #[error("can't start the gateway's I/O threads: {0}; look at the limits on threads and open files")]
+    Io(#[from] io::Error),
+}
+
+/// Starts gateways.
+#[derive(Debug)]
+pub struct Gateway;
+
+impl Gateway {
+    /// Starts the shards' threads and accepts on `listeners`. What clients send goes to `inbox`, which must be drained
+    /// by the host; when it is full, calls are answered with `Busy` and new sessions wait.
+    pub fn start(
+        config: &GatewayConfig,
+        listeners: Vec<Listener>,
+        auth: Arc<dyn Authenticate>,
+        description: Arc<ServerDescription>,
+        inbox: mpsc::Sender<Ingress>,
+        metrics: Arc<Metrics>,
+    ) -> Result<GatewayHandle, GatewayError> {
+        let common = Arc::new(Common {
+            limits: config.limits,
+            auth,
+            description,
+            inbox,
+            metrics: Arc::clone(&metrics),
+            next_session: AtomicU64::new(config.first_session),
+        });
+        let (phase, phase_receiver) = watch::channel(Phase::Running);
+        let mut shards = Vec::new();
+        let mut feeds = Vec::new();
+        for _ in 0..config.shards.max(1) {
+            let (frames, frames_receiver) = mpsc::channel(config.frames_waiting_max.max(1));
+            let (arrivals, arrivals_receiver) = mpsc::channel(config.arrivals_waiting_max.max(1));
+            shards.push(ShardHandle { frames, arrivals, shared: Arc::default() });
+            feeds.push(Feed {
+                frames: frames_receiver,
+                arrivals: arrivals_receiver,
+                phase: phase_receiver.clone(),
+            });
+        }
+        let distributor = Distributor { shards: shards.clone(), metrics: Arc::clone(&metrics) };
+        let mut listeners = Some(listeners); // all accepted on the first shard
+        let mut threads = Vec::new();
+        for (number, feed) in feeds.into_iter().enumerate() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+            let acceptors = acceptors(&runtime, listeners.take().unwrap_or_default())?;
+            let (common, shared) = (Arc::clone(&common), Arc::clone(&shards[number].shared));
+            let distributor = distributor.clone();
+            let thread =
+                std::thread::Builder::new().name(format!("evertick-io-{number}")).spawn(move || {
+                    LocalSet::new().block_on(&runtime, async move {
+                        for acceptor in acceptors {
+                            tokio::task::spawn_local(
+                                distributor.clone().accept(acceptor, feed.phase.clone()),
+                            );
+                        }
+                        drop(distributor);
+                        shard::run(common, shared, feed).await
+                    })
+                })?;
+            threads.push(thread);
+        }
+        Ok(GatewayHandle { distributor, phase, threads })
+    }
+}
+
+fn acceptors(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<Acceptor>> {
+    let _entered = runtime.enter();
+    listeners.into_iter().map(Listener::into_acceptor).collect()
+}
+
+/// The sending ends of one shard.
+#[derive(Clone, Debug)]
+struct ShardHandle {
+    frames: mpsc::Sender<Arc<Frame>>,
+    arrivals: mpsc::Sender<Arrival>,
+    shared: Arc<Shared>,
+}
+
+/// Gives each connection to the shard with the fewest.
+#[derive(Clone, Debug)]
+struct Distributor {
+    shards: Vec<ShardHandle>,
+    metrics: Arc<Metrics>,
+}
+
+impl Distributor {
+    async fn accept(self, acceptor: Acceptor, mut phase: watch::Receiver<Phase>) {
+        loop {
+            let incoming = tokio::select! {
+                incoming = acceptor.accept() => incoming,
+                _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
+            };
+            // It was counted; the peer sees its connection end.
+            let _dropped = self.hand_over(Arrival::Incoming(incoming));
+        }
+    }
+
+    /// `false` when that shard has too many waiting, or is gone.
+    fn hand_over(&self, arrival: Arrival) -> bool {
+        let load = |shard: &&ShardHandle| shard.shared.connections.load(Ordering::Relaxed);
+        let shard = self.shards.iter().min_by_key(load).expect("there is at least one shard");
+        shard.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let taken = shard.arrivals.try_send(arrival).is_ok();
+        if !taken {
+            shard.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.arrivals_dropped.add(1);
+        }
+        taken
+    }
+}
+
+/// A running gateway. Dropping it cuts all connections off; [`GatewayHandle::shutdown`] sees them off.
+#[derive(Debug)]
+pub struct GatewayHandle {
+    distributor: Distributor,
+    phase: watch::Sender<Phase>,
+    threads: Vec<JoinHandle<usize>>,
+}
+
+impl GatewayHandle {
+    /// Hands a frame to every shard. Never waits: when a shard has too many waiting already, the frame is lost to it, which
+    /// is counted, and the shard closes its sessions as too slow before it goes on. Costs a channel send per shard.
+    pub fn publish(&self, frame: &Arc<Frame>) {
+        self.metrics().frames_published.add(1);
+        for shard in &self.distributor.shards {
+            if let Err(mpsc::error::TrySendError::Full(_)) = shard.frames.try_send(Arc::clone(frame)) {
+                self.metrics().frames_lost.add(1);
+                shard.shared.lost_frame.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Takes up a connection that came by other ways than a listener. `false` when too many wait to be taken up.
+    pub fn attach(&self, connection: Box<dyn Connection>) -> bool {
+        self.distributor.hand_over(Arrival::Connection(connection))
+    }
+
+    /// A connection to this gateway within the process; `None` when too many wait to be taken up.
+    pub fn loopback(&self) -> Option<Loopback> {
+        let (server, client) = loopback(&Limits::SERVER, &Limits::CLIENT);
+        self.attach(Box::new(server)).then_some(client)
+    }
+
+    /// What the gateway counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.distributor.metrics
+    }
+
+    /// Delivers the frames that were published, closes all sessions with `Shutdown`, and ends the threads, at the latest
+    /// `within` from now. Returns how many connections had to be cut off. Blocks.
+    pub fn shutdown(self, within: Duration) -> usize {
+        self.phase.send_replace(Phase::Stopping(Instant::now() + within));
+        let mut cut_off = 0;
+        for thread in self.threads {
+            match thread.join() {
+                Ok(count) => cut_off += count,
+                Err(_) => tracing::error!("a shard of the gateway had panicked; its sessions were lost"),
+            }
+        }
+        cut_off
+    }
+}

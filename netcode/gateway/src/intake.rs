@@ -1,0 +1,280 @@
+//! The life of one connection: handshake, Hello, its session's messages, the end.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+use evertick_protocol::{
+    ClientMessage, CloseCode, FailCode, Ingress, PROTOCOL_VERSION, ServerMessage, Welcome,
+};
+use evertick_schema::{SchemaHash, SessionId};
+use evertick_transport::{Connection, ConnectionExt};
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::auth::Account;
+use crate::budget::Verdict;
+use crate::metrics::Counter;
+use crate::session::{End, Session, end_of};
+use crate::shard::{Arrival, Common, Phase, Shard};
+
+/// Messages of one session that are handled before other sessions get a turn.
+const MESSAGES_PER_TURN_MAX: u32 = 32;
+
+/// Takes up a connection and stays with it to its end.
+pub(crate) async fn run(shard: Rc<Shard>, arrival: Arrival) {
+    let metrics = &shard.common.metrics;
+    let _open = Held::new(&metrics.connections_open);
+    let mut connection = match arrival {
+        Arrival::Connection(connection) => connection,
+        Arrival::Incoming(incoming) => {
+            let peer = incoming.peer();
+            match unless_stopping(&shard, incoming.upgrade()).await {
+                Some(Ok(connection)) => connection,
+                Some(Err(error)) => {
+                    metrics.handshakes_failed.add(1);
+                    tracing::debug!(%peer, %error, "a connection failed in its handshake");
+                    return;
+                }
+                None => return,
+            }
+        }
+    };
+    match hello(&shard, connection.as_mut()).await {
+        Ok((account, schema)) => converse(&shard, connection, &account, schema).await,
+        Err(end) => farewell(&shard.common, connection, end).await,
+    }
+}
+
+/// Waits for the Hello and finds out who it is from.
+async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<(Account, SchemaHash), End> {
+    let time_max = shard.common.limits.hello_time_max;
+    let message = match tokio::time::timeout(time_max, unless_stopping(shard, connection.recv())).await {
+        Ok(Some(message)) => message.map_err(end_of)?,
+        Ok(None) => return Err(stopping()),
+        Err(_) => return Err(End::close(CloseCode::Timeout, format!("no Hello within {time_max:?}"))),
+    };
+    count_in(&shard.common, &message);
+    let (schema, token) = match decode(&message)? {
+        ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, token } => (schema, token),
+        ClientMessage::Hello { protocol, .. } => {
+            let text = format!("the client speaks protocol {protocol}, this server {PROTOCOL_VERSION}");
+            return Err(End::close(CloseCode::Unsupported, text));
+        }
+        _ => return Err(End::close(CloseCode::BadMessage, "the first message must be a Hello")),
+    };
+    match shard.common.auth.authenticate(token) {
+        Ok(account) => Ok((account, schema)),
+        Err(error) => {
+            shard.common.metrics.unauthorized.add(1);
+            Err(End::close(CloseCode::Unauthorized, error.to_string()))
+        }
+    }
+}
+
+/// Opens a session, serves it, and sees it off.
+async fn converse(shard: &Shard, connection: Box<dyn Connection>, account: &Account, schema: SchemaHash) {
+    let common = &shard.common;
+    let id = SessionId(common.next_session.fetch_add(1, Ordering::Relaxed));
+    let peer = connection.peer();
+    let session = Rc::new(RefCell::new(Session::new(id, account.identity, connection, common.limits)));
+    welcome(shard, &mut session.borrow_mut(), schema);
+    // The session must stand here before the host hears of it, or its first frame would find nobody.
+    let registered = Registered::new(shard, id, &session);
+    let (told_host, end) = match announce(shard, id, account).await {
+        Ok(()) => {
+            common.metrics.sessions_opened.add(1);
+            tracing::debug!(session = id.0, identity = %account.identity, %peer, "a session opened");
+            (true, serve(shard, &session).await)
+        }
+        Err(end) => (false, end),
+    };
+    tracing::debug!(session = id.0, ?end, "a session ends");
+    drop(registered);
+    let session = Rc::into_inner(session).expect("only this task and the register held the session");
+    let tell_host = async {
+        if told_host {
+            // Fails only when the host is gone, and then it need not know.
+            let _host_gone = common.inbox.send(Ingress::Close { session: id }).await;
+        }
+    };
+    tokio::join!(tell_host, farewell(common, session.into_inner().into_connection(), end));
+}
+
+fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
+    let description = &shard.common.description;
+    let clock = shard.clock.get();
+    let welcome = Welcome {
+        protocol: PROTOCOL_VERSION,
+        session: session.id,
+        identity: session.identity,
+        tick: clock.tick,
+        tick_us: description.tick_us,
+        time: clock.time,
+        schema: description.hash,
+        description: (schema != description.hash).then_some(&description.json),
+    };
+    session.tell(&ServerMessage::Welcome(welcome), &shard.common.metrics);
+}
+
+/// Tells the host of a new session; waits for room in its inbox.
+async fn announce(shard: &Shard, session: SessionId, account: &Account) -> Result<(), End> {
+    let open = Ingress::Open { session, identity: account.identity, roles: account.roles.clone() };
+    let send = unless_stopping(shard, shard.common.inbox.send(open));
+    match tokio::time::timeout(shard.common.limits.hello_time_max, send).await {
+        Ok(Some(Ok(()))) => Ok(()),
+        Ok(_) => Err(stopping()),
+        Err(_) => Err(End::close(CloseCode::Internal, "the server is too busy for a new session; try again")),
+    }
+}
+
+/// Handles the session's messages until it is over.
+async fn serve(shard: &Shard, session: &RefCell<Session>) -> End {
+    loop {
+        for _ in 0..MESSAGES_PER_TURN_MAX {
+            let next = poll_fn(|context| session.borrow_mut().poll_next(context)).await;
+            let handled = next.and_then(|message| handle(shard, &mut session.borrow_mut(), &message));
+            if let Err(end) = handled {
+                return end;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> Result<(), End> {
+    count_in(&shard.common, message);
+    match decode(message)? {
+        ClientMessage::Call { seq, reducer, args } => call(shard, session, seq, reducer, args),
+        ClientMessage::Ping { client_us } => {
+            match session.pings.ask(Instant::now()) {
+                Verdict::Granted => {
+                    shard.common.metrics.pings.add(1);
+                    session.pong(client_us, shard.clock.get(), &shard.common.metrics);
+                }
+                Verdict::Limited => {}
+                Verdict::Flooding => return Err(End::close(CloseCode::Flooding, "far too many pings")),
+            }
+            Ok(())
+        }
+        ClientMessage::Bye => Err(End::close(CloseCode::Normal, "goodbye")),
+        ClientMessage::Hello { .. } => Err(End::close(CloseCode::BadMessage, "a second Hello")),
+    }
+}
+
+/// Passes a call on to the host, or answers why not.
+fn call(shard: &Shard, session: &mut Session, seq: u32, reducer: u32, args: &[u8]) -> Result<(), End> {
+    let Common { limits, metrics, inbox, .. } = &*shard.common;
+    let (code, message) = match session.calls.ask(Instant::now()) {
+        Verdict::Flooding => {
+            return Err(End::close(CloseCode::Flooding, "calls went on far beyond the rate limit"));
+        }
+        Verdict::Limited => {
+            metrics.calls_rate_limited.add(1);
+            (FailCode::RateLimited, format!("more than {} calls per second", limits.calls_per_second))
+        }
+        Verdict::Granted if session.calls_in_flight >= limits.calls_in_flight_max => {
+            metrics.calls_busy.add(1);
+            (FailCode::Busy, format!("{} calls are waiting for their results", session.calls_in_flight))
+        }
+        Verdict::Granted => {
+            // A copy: a slice would hold on to the whole buffer that the connection was read into.
+            let args = Bytes::copy_from_slice(args);
+            match inbox.try_send(Ingress::Call { session: session.id, seq, reducer, args }) {
+                Ok(()) => {
+                    metrics.calls_forwarded.add(1);
+                    session.calls_in_flight += 1;
+                    return Ok(());
+                }
+                Err(TrySendError::Full(_)) => {
+                    metrics.calls_busy.add(1);
+                    (FailCode::Busy, "the server has too many calls waiting; try again".to_owned())
+                }
+                Err(TrySendError::Closed(_)) => return Err(stopping()),
+            }
+        }
+    };
+    session.fail(seq, code, message, shard.clock.get(), metrics);
+    Ok(())
+}
+
+fn decode(message: &Bytes) -> Result<ClientMessage<'_>, End> {
+    ClientMessage::decode(message).map_err(|error| End::close(CloseCode::BadMessage, error.to_string()))
+}
+
+fn count_in(common: &Common, message: &Bytes) {
+    common.metrics.messages_in.add(1);
+    common.metrics.bytes_in.add(message.len() as u64);
+}
+
+/// Sends the last words, where there are any, and lets go of the connection.
+async fn farewell(common: &Common, mut connection: Box<dyn Connection>, end: End) {
+    match end {
+        End::Close(close) => {
+            common.metrics.closes[usize::from(close.code as u16)].add(1);
+            let code = close.code as u16;
+            let reason = close.message.clone();
+            let mut bytes = Vec::with_capacity(64);
+            ServerMessage::Closed(close).encode(&mut bytes);
+            connection.send(&[bytes.into()]);
+            connection.finish(code, &reason, common.limits.linger).await;
+        }
+        End::Gone(error) => {
+            common.metrics.closes[0].add(1);
+            tracing::debug!(peer = %connection.peer(), %error, "a connection is gone");
+            connection.finish(CloseCode::Normal as u16, "", common.limits.linger).await;
+        }
+    }
+}
+
+fn stopping() -> End {
+    End::close(CloseCode::Shutdown, "the server stops; connect again in a while")
+}
+
+/// `future`, or `None` when the gateway stops first.
+async fn unless_stopping<T>(shard: &Shard, future: impl Future<Output = T>) -> Option<T> {
+    let mut phase = shard.phase.clone();
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        _ = phase.wait_for(|phase| *phase != Phase::Running) => None,
+    }
+}
+
+/// Counts something for as long as it lives.
+struct Held<'a>(&'a Counter);
+
+impl<'a> Held<'a> {
+    fn new(counter: &'a Counter) -> Self {
+        counter.add(1);
+        Self(counter)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.sub(1);
+    }
+}
+
+/// A session's place among those that frames are delivered to.
+struct Registered<'a> {
+    shard: &'a Shard,
+    id: SessionId,
+    _open: Held<'a>,
+}
+
+impl<'a> Registered<'a> {
+    fn new(shard: &'a Shard, id: SessionId, session: &Rc<RefCell<Session>>) -> Self {
+        shard.sessions.borrow_mut().insert(id, Rc::clone(session));
+        Self { shard, id, _open: Held::new(&shard.common.metrics.sessions_open) }
+    }
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shard.sessions.borrow_mut().remove(&self.id);
+    }
+}

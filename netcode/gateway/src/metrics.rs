@@ -1,0 +1,125 @@
+//! What the gateway counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that many threads add to.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Takes `count` away, for numbers that go down again.
+    pub fn sub(&self, count: u64) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Close codes and how many there are of them: `closes[code]`; 0 stands for connections that broke or that the client
+/// ended without a word.
+pub const CLOSE_CODES: usize = 11;
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// The gateway's counters, shared by its threads. All but `sessions_open` and `connections_open` only grow.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $name: Counter,)+
+            /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
+            pub closes: [Counter; CLOSE_CODES],
+        }
+
+        /// The counters at one moment (each by itself: they are not read all at once).
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct MetricsSnapshot {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+            /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
+            pub closes: [u64; CLOSE_CODES],
+        }
+
+        impl Metrics {
+            /// The numbers now.
+            pub fn snapshot(&self) -> MetricsSnapshot {
+                MetricsSnapshot {
+                    $($name: self.$name.get(),)+
+                    closes: std::array::from_fn(|code| self.closes[code].get()),
+                }
+            }
+        }
+
+        impl MetricsSnapshot {
+            /// Every counter but `closes`, with its name.
+            pub fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Connections that exist now, those without a session yet included.
+    connections_open,
+    /// Sessions that exist now.
+    sessions_open,
+    /// Sessions that were opened.
+    sessions_opened,
+    /// Connections that failed in TCP, TLS or the HTTP upgrade.
+    handshakes_failed,
+    /// Connections dropped because every shard had too many waiting for it.
+    arrivals_dropped,
+    /// Hellos whose token proved nothing.
+    unauthorized,
+    /// Frames that the world published.
+    frames_published,
+    /// Frames that a shard lost because it was too far behind; each such loss closed its sessions.
+    frames_lost,
+    /// Sessions that were closed because their shard had lost a frame.
+    sessions_lost_frames,
+    /// Messages queued for clients.
+    messages_out,
+    /// Their bytes, without the transport's framing.
+    bytes_out,
+    /// Messages from clients.
+    messages_in,
+    /// Their bytes, without the transport's framing.
+    bytes_in,
+    /// Calls that went to the host.
+    calls_forwarded,
+    /// Calls that succeeded.
+    calls_ok,
+    /// Calls that the module's logic refused.
+    calls_refused,
+    /// Calls that failed in the host.
+    calls_failed,
+    /// Calls answered `RateLimited`.
+    calls_rate_limited,
+    /// Calls answered `Busy`: the host's inbox was full, or the session had too many calls in flight.
+    calls_busy,
+    /// Pings that were answered.
+    pings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_what_was_counted() {
+        let metrics = Metrics::default();
+        metrics.bytes_out.add(5);
+        metrics.sessions_open.add(2);
+        metrics.sessions_open.sub(1);
+        metrics.closes[4].add(1);
+        let snapshot = metrics.snapshot();
+        assert_eq!((snapshot.bytes_out, snapshot.sessions_open, snapshot.closes[4]), (5, 1, 1));
+        assert!(snapshot.values().any(|value| value == ("bytes_out", 5)));
+    }
+}

@@ -1,0 +1,157 @@
+//! A shard: one thread, one single-threaded runtime, its connections and sessions.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
+
+use evertick_protocol::{CloseCode, Frame, Ingress};
+use evertick_schema::SessionId;
+use evertick_transport::{Connection, Incoming};
+use hashbrown::HashMap;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::auth::Authenticate;
+use crate::config::{ServerDescription, SessionLimits};
+use crate::intake;
+use crate::metrics::Metrics;
+use crate::session::{Clock, End, Session};
+
+/// A connection that a shard is to take up.
+pub(crate) enum Arrival {
+    /// From a listener, before its handshake.
+    Incoming(Incoming),
+    /// Ready to use.
+    Connection(Box<dyn Connection>),
+}
+
+/// What the gateway's handle and a shard share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Set when a frame could not be queued: what the sessions know has a hole now.
+    pub(crate) lost_frame: AtomicBool,
+    /// Connections that are the shard's, those that wait to be taken up included.
+    pub(crate) connections: AtomicUsize,
+}
+
+/// Whether the gateway goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// Everything is closed; what is not done by then is cut off.
+    Stopping(Instant),
+}
+
+/// What all sessions of all shards share.
+pub(crate) struct Common {
+    pub(crate) limits: SessionLimits,
+    pub(crate) auth: Arc<dyn Authenticate>,
+    pub(crate) description: Arc<ServerDescription>,
+    pub(crate) inbox: mpsc::Sender<Ingress>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The next session's id.
+    pub(crate) next_session: AtomicU64,
+}
+
+/// What the sessions of one shard share.
+pub(crate) struct Shard {
+    pub(crate) common: Arc<Common>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) clock: Cell<Clock>,
+    pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
+    shared: Arc<Shared>,
+}
+
+/// What a shard is fed with.
+pub(crate) struct Feed {
+    pub(crate) frames: mpsc::Receiver<Arc<Frame>>,
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// Runs a shard until it is told to stop and its sessions are gone, within a `LocalSet`. Returns how many connections had to
+/// be cut off.
+pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed) -> usize {
+    let shard = Rc::new(Shard {
+        common,
+        phase: feed.phase.clone(),
+        clock: Cell::default(),
+        sessions: RefCell::default(),
+        shared,
+    });
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            frame = feed.frames.recv() => match frame {
+                Some(frame) => shard.deliver(&frame, &mut feed.frames).await,
+                None => break, // the handle was dropped
+            },
+            Some(arrival) = feed.arrivals.recv() => {
+                tasks.spawn_local(intake::run(Rc::clone(&shard), arrival));
+            }
+            Some(done) = tasks.join_next() => shard.forget(done),
+            _ = feed.phase.changed() => break,
+        }
+    }
+    while let Ok(frame) = feed.frames.try_recv() {
+        shard.deliver(&frame, &mut feed.frames).await;
+    }
+    let deadline = match *feed.phase.borrow() {
+        Phase::Stopping(deadline) => deadline,
+        Phase::Running => Instant::now(),
+    };
+    shard.end_all(CloseCode::Shutdown, "the server stops; connect again in a while");
+    let all_gone = async {
+        while let Some(done) = tasks.join_next().await {
+            shard.forget(done);
+        }
+    };
+    let _cut_off = tokio::time::timeout_at(deadline, all_gone).await;
+    tasks.len()
+}
+
+impl Shard {
+    /// Gives a frame to every session. When one was lost before it, the sessions are closed instead: they'd apply it to
+    /// rosters they don't have.
+    async fn deliver(&self, frame: &Frame, frames: &mut mpsc::Receiver<Arc<Frame>>) {
+        self.clock.set(Clock { tick: frame.tick, time: frame.time, tick_cost_us: frame.tick_cost_us });
+        // Acquire pairs with the publisher's Release: whoever sees a frame behind a hole sees the flag too.
+        if self.shared.lost_frame.swap(false, Ordering::Acquire) {
+            while frames.try_recv().is_ok() {}
+            let count =
+                self.end_all(CloseCode::TooSlow, "the server's connections are overloaded; connect again");
+            self.common.metrics.sessions_lost_frames.add(count as u64);
+            tracing::warn!(sessions = count, "a shard fell behind and closed its sessions");
+            return;
+        }
+        // One long stretch of writes: the runtime's budget for one task would have them refused half-way.
+        let pack = tokio::task::unconstrained(poll_fn(|_| {
+            for session in self.sessions.borrow().values() {
+                session.borrow_mut().deliver(frame, &self.common.metrics);
+            }
+            Poll::Ready(())
+        }));
+        pack.await;
+    }
+
+    /// Ends every session, and returns how many that are.
+    fn end_all(&self, code: CloseCode, message: &str) -> usize {
+        let sessions = self.sessions.borrow();
+        for session in sessions.values() {
+            session.borrow_mut().end(End::close(code, message));
+        }
+        sessions.len()
+    }
+
+    fn forget(&self, done: Result<(), tokio::task::JoinError>) {
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Err(error) = done {
+            tracing::error!(%error, "a connection's task failed; its session is closed");
+        }
+    }
+}
