@@ -1,0 +1,193 @@
+//! Writing one field of many rows, in the encoding that is smallest.
+//!
+//! Hot: every changed row passes here in every frame. Nothing is allocated per row.
+
+use evertick_schema::Lane;
+
+use crate::block::{OPAQUE, PACKED, RAW, VARINT, WIDTH_MAX, tail};
+use crate::put::{to_zigzag, varint_len};
+use crate::quantizer::Quantizer;
+use crate::schema::{Column, ColumnKind, integer};
+use crate::{bits, put};
+
+/// What `u64` lanes are xored with so that they sort as `i64`.
+const SIGN: u64 = 1 << 63;
+
+/// Appends field number `field` of `count` rows, which is above 0. `keys` is scratch.
+pub(crate) fn write<'row>(
+    out: &mut Vec<u8>,
+    keys: &mut Vec<i64>,
+    columns: &[Column],
+    field: usize,
+    count: usize,
+    row: &impl Fn(usize) -> &'row [u8],
+) {
+    let column = &columns[field];
+    keys.clear();
+    match &column.kind {
+        ColumnKind::Raw => raw(out, column, count, row),
+        ColumnKind::Variable { .. } => opaque(out, columns, field, count, row),
+        ColumnKind::Integers { lane, lanes } => {
+            let (size, _) = integer(*lane);
+            for index in 0..*lanes {
+                gather_integers(keys, *lane, column.offset + index * size, count, row);
+            }
+            numbers(out, keys, column, count, row, Form::of(*lane));
+        }
+        ColumnKind::Quantized { wide, lanes, quantizer } => {
+            let fits = (0..*lanes).all(|index| {
+                let at = column.offset + index * if *wide { 8 } else { 4 };
+                gather_multiples(keys, *wide, quantizer, at, count, row)
+            });
+            if fits {
+                numbers(out, keys, column, count, row, Form::Multiple);
+            } else {
+                raw(out, column, count, row);
+            }
+        }
+    }
+}
+
+fn raw<'row>(out: &mut Vec<u8>, column: &Column, count: usize, row: &impl Fn(usize) -> &'row [u8]) {
+    out.push(RAW);
+    out.reserve(count * column.size);
+    for index in 0..count {
+        out.extend_from_slice(&row(index)[column.offset..column.offset + column.size]);
+    }
+}
+
+fn opaque<'row>(
+    out: &mut Vec<u8>,
+    columns: &[Column],
+    field: usize,
+    count: usize,
+    row: &impl Fn(usize) -> &'row [u8],
+) {
+    out.push(OPAQUE);
+    for index in 0..count {
+        tail::write(out, columns, field, row(index));
+    }
+}
+
+#[inline]
+fn lane_at<const N: usize>(row: &[u8], at: usize) -> [u8; N] {
+    *row[at..].first_chunk().expect("the caller hands whole rows of the type")
+}
+
+fn gather_integers<'row>(
+    keys: &mut Vec<i64>,
+    lane: Lane,
+    at: usize,
+    count: usize,
+    row: &impl Fn(usize) -> &'row [u8],
+) {
+    let rows = (0..count).map(row);
+    match lane {
+        Lane::U8 => keys.extend(rows.map(|row| i64::from(row[at]))),
+        Lane::I8 => keys.extend(rows.map(|row| i64::from(row[at] as i8))),
+        Lane::U16 => keys.extend(rows.map(|row| i64::from(u16::from_le_bytes(lane_at(row, at))))),
+        Lane::I16 => keys.extend(rows.map(|row| i64::from(i16::from_le_bytes(lane_at(row, at))))),
+        Lane::U32 | Lane::F32 => keys.extend(rows.map(|row| i64::from(u32::from_le_bytes(lane_at(row, at))))),
+        Lane::I32 => keys.extend(rows.map(|row| i64::from(i32::from_le_bytes(lane_at(row, at))))),
+        Lane::U64 | Lane::F64 => {
+            keys.extend(rows.map(|row| (u64::from_le_bytes(lane_at(row, at)) ^ SIGN) as i64));
+        }
+        Lane::I64 => keys.extend(rows.map(|row| i64::from_le_bytes(lane_at(row, at)))),
+    }
+}
+
+/// Whether all values could be quantized.
+fn gather_multiples<'row>(
+    keys: &mut Vec<i64>,
+    wide: bool,
+    quantizer: &Quantizer,
+    at: usize,
+    count: usize,
+    row: &impl Fn(usize) -> &'row [u8],
+) -> bool {
+    keys.reserve(count);
+    for index in 0..count {
+        let row = row(index);
+        let value = if wide {
+            f64::from_le_bytes(lane_at(row, at))
+        } else {
+            f32::from_le_bytes(lane_at(row, at)).into()
+        };
+        let Some(multiple) = quantizer.quantize(value) else { return false };
+        keys.push(multiple);
+    }
+    true
+}
+
+/// What the keys of a column stand for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Signed,
+    Unsigned,
+    /// u64, with the top bit turned over.
+    Wide,
+    /// Quantized floats, signed. Never sent as varints.
+    Multiple,
+}
+
+impl Form {
+    fn of(lane: Lane) -> Self {
+        match lane {
+            Lane::U64 | Lane::F64 => Self::Wide,
+            _ if integer(lane).1 => Self::Signed,
+            _ => Self::Unsigned,
+        }
+    }
+
+    /// What goes into a varint.
+    fn varint(self, key: i64) -> u64 {
+        match self {
+            Self::Signed | Self::Multiple => to_zigzag(key),
+            Self::Unsigned => key as u64,
+            Self::Wide => key as u64 ^ SIGN,
+        }
+    }
+}
+
+/// Writes `keys`, lane after lane, or the rows' own bytes if that is smaller.
+fn numbers<'row>(
+    out: &mut Vec<u8>,
+    keys: &[i64],
+    column: &Column,
+    count: usize,
+    row: &impl Fn(usize) -> &'row [u8],
+    form: Form,
+) {
+    let mut packed = Some(0);
+    for lane in keys.chunks_exact(count) {
+        let (low, width) = frame_of(lane);
+        let cost = 1 + varint_len(form.varint(low)) + bits::bytes_of(count, width);
+        packed = packed.filter(|_| width <= WIDTH_MAX).map(|sum| sum + cost);
+    }
+    let packed = packed.unwrap_or(usize::MAX);
+    let varint = match form {
+        Form::Multiple => usize::MAX,
+        _ => keys.iter().map(|key| varint_len(form.varint(*key))).sum(),
+    };
+    if column.size * count <= packed.min(varint) {
+        return raw(out, column, count, row);
+    }
+    if varint < packed {
+        out.push(VARINT);
+        return keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
+    }
+    out.push(PACKED);
+    for lane in keys.chunks_exact(count) {
+        let (low, width) = frame_of(lane);
+        out.push(width as u8);
+        put::varint(out, form.varint(low));
+        bits::pack(out, width, lane.iter().map(|key| key.wrapping_sub(low) as u64));
+    }
+}
+
+/// The smallest of `keys`, and the bits of the largest difference to it.
+fn frame_of(keys: &[i64]) -> (i64, u32) {
+    let low = keys.iter().copied().min().unwrap_or(0);
+    let high = keys.iter().copied().max().unwrap_or(0);
+    (low, 64 - (high.wrapping_sub(low) as u64).leading_zeros())
+}

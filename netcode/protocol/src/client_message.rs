@@ -1,0 +1,89 @@
+//! What clients send.
+
+use evertick_schema::{ROW_BYTES_MAX, SchemaHash};
+
+use crate::error::ProtocolError;
+use crate::limits::TOKEN_BYTES_MAX;
+use crate::put;
+use crate::reader::Reader;
+
+const HELLO: u8 = 0x01;
+const CALL: u8 = 0x02;
+const PING: u8 = 0x03;
+const BYE: u8 = 0x04;
+
+/// A message from client to server; borrows from the bytes it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientMessage<'a> {
+    /// The first message.
+    Hello {
+        /// The client's [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
+        protocol: u8,
+        /// The schema it was generated from; [`SchemaHash::UNKNOWN`] asks for the description.
+        schema: SchemaHash,
+        /// What the server's authentication makes an identity of.
+        token: &'a [u8],
+    },
+    /// A call of a reducer.
+    Call {
+        /// The client's number for it, echoed in the result.
+        seq: u32,
+        /// The reducer's number in the description.
+        reducer: u32,
+        /// The arguments as row bytes.
+        args: &'a [u8],
+    },
+    /// Asks for a Pong.
+    Ping {
+        /// The client's own clock, echoed.
+        client_us: u64,
+    },
+    /// The last message.
+    Bye,
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Appends the message's bytes to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::Hello { protocol, schema, token } => {
+                out.extend_from_slice(&[HELLO, protocol]);
+                out.extend_from_slice(&schema.0);
+                put::bytes(out, token);
+            }
+            Self::Call { seq, reducer, args } => {
+                out.push(CALL);
+                put::varint(out, u64::from(seq));
+                put::varint(out, u64::from(reducer));
+                put::bytes(out, args);
+            }
+            Self::Ping { client_us } => {
+                out.push(PING);
+                out.extend_from_slice(&client_us.to_le_bytes());
+            }
+            Self::Bye => out.push(BYE),
+        }
+    }
+
+    /// Reads a message. Whatever the bytes are, it costs no more than their length and allocates nothing.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new(bytes);
+        let message = match reader.u8("the message's kind")? {
+            HELLO => Self::Hello {
+                protocol: reader.u8("Hello.protocol")?,
+                schema: SchemaHash(reader.array("Hello.schema")?),
+                token: reader.bytes(TOKEN_BYTES_MAX, "Hello.token")?,
+            },
+            CALL => Self::Call {
+                seq: reader.varint_u32("Call.seq")?,
+                reducer: reader.varint_u32("Call.reducer")?,
+                args: reader.bytes(ROW_BYTES_MAX, "Call.args")?,
+            },
+            PING => Self::Ping { client_us: reader.u64("Ping.client_us")? },
+            BYE => Self::Bye,
+            kind => return Err(ProtocolError::Unknown { what: "client message kind", value: kind.into() }),
+        };
+        reader.finish("the client's message")?;
+        Ok(message)
+    }
+}

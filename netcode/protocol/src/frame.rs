@@ -1,0 +1,205 @@
+//! What the world thread and the gateway hand each other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evertick_schema::{Identity, SessionId, Timestamp};
+use hashbrown::HashMap;
+
+/// Names a topic: a set of rows that sessions see or don't see together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct TopicId(pub u32);
+
+impl fmt::Display for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {}", self.0)
+    }
+}
+
+impl fmt::Debug for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// All that one step of the world has to say to all sessions. Made once, shared by all I/O shards; a
+/// session's message is put together from it by [`pack_frame`](crate::pack_frame).
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// The tick it closes.
+    pub tick: u64,
+    /// The world's time.
+    pub time: Timestamp,
+    /// The commit it shows the effects of, and of all before.
+    pub seq: u64,
+    /// What the tick took, in microseconds.
+    pub tick_cost_us: u32,
+    /// One block per topic that changed and has subscribers.
+    pub blocks: HashMap<TopicId, Bytes>,
+    /// What single sessions are told; only those with something of their own.
+    pub sessions: HashMap<SessionId, SessionFrame>,
+}
+
+/// What one session alone is told with a frame.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFrame {
+    /// Topics it no longer sees.
+    pub left: Vec<TopicId>,
+    /// Topics it sees from now on, with their snapshots (shared by all who enter in this frame).
+    pub entered: Vec<(TopicId, Bytes)>,
+    /// Results of its calls, in their order.
+    pub results: Vec<CallReply>,
+    /// That it is over, and why; after all else.
+    pub close: Option<Close>,
+}
+
+/// The answer to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallReply {
+    /// The number that the client gave the call.
+    pub seq: u32,
+    /// What became of it.
+    pub result: CallOutcome,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It is done; the result's row bytes, none if it returns nothing.
+    Ok(Bytes),
+    /// The reducer refused; nothing has changed.
+    Refused {
+        /// The number of the refusal's variant.
+        variant: u16,
+        /// The text for a person.
+        message: String,
+        /// The variant's fields as row bytes.
+        fields: Bytes,
+    },
+    /// It could not be run; nothing has changed.
+    Failed {
+        /// What kind of failure.
+        code: FailCode,
+        /// The text for a person.
+        message: String,
+        /// What the server's log calls it; 0 when it isn't there.
+        id: u64,
+    },
+}
+
+/// Why a call could not be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FailCode {
+    /// There is no such reducer.
+    UnknownReducer = 1,
+    /// The reducer is private, or asks for a role that the caller lacks.
+    Forbidden = 2,
+    /// The arguments are not what the reducer takes.
+    BadArguments = 3,
+    /// The caller calls it too often.
+    RateLimited = 4,
+    /// The server has more calls waiting than it takes.
+    Busy = 5,
+    /// The reducer trapped or overran; the server's log has it under the id.
+    Internal = 6,
+}
+
+impl FailCode {
+    /// The code with this number; one that isn't known is [`FailCode::Internal`].
+    pub const fn from_wire(code: u8) -> Self {
+        match code {
+            1 => Self::UnknownReducer,
+            2 => Self::Forbidden,
+            3 => Self::BadArguments,
+            4 => Self::RateLimited,
+            5 => Self::Busy,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// That a session is over, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// What kind of end.
+    pub code: CloseCode,
+    /// The text for a person.
+    pub message: String,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// The client said Bye, or the server let it go.
+    Normal = 1,
+    /// The client sent something that is not a message.
+    BadMessage = 2,
+    /// The client sent more bytes at once than allowed.
+    TooLarge = 3,
+    /// The client sent more often than allowed.
+    Flooding = 4,
+    /// The client did not take what it was sent.
+    TooSlow = 5,
+    /// The token was refused, or the module turned the session away.
+    Unauthorized = 6,
+    /// Another version of the protocol, or a schema the server does not have.
+    Unsupported = 7,
+    /// The server stops.
+    Shutdown = 8,
+    /// The server failed.
+    Internal = 9,
+    /// The client was silent for too long.
+    Timeout = 10,
+}
+
+impl CloseCode {
+    /// The code with this number; one that isn't known is [`CloseCode::Internal`].
+    pub const fn from_wire(code: u16) -> Self {
+        match code {
+            1 => Self::Normal,
+            2 => Self::BadMessage,
+            3 => Self::TooLarge,
+            4 => Self::Flooding,
+            5 => Self::TooSlow,
+            6 => Self::Unauthorized,
+            7 => Self::Unsupported,
+            8 => Self::Shutdown,
+            10 => Self::Timeout,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// What a gateway tells the host, through its bounded inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ingress {
+    /// A client has been let in.
+    Open {
+        /// Its session.
+        session: SessionId,
+        /// Who it is.
+        identity: Identity,
+        /// What it may do.
+        roles: Arc<[String]>,
+    },
+    /// A client calls a reducer.
+    Call {
+        /// Its session.
+        session: SessionId,
+        /// The number that the client gave the call.
+        seq: u32,
+        /// The reducer's number in the description.
+        reducer: u32,
+        /// The arguments, as row bytes that nobody has checked.
+        args: Bytes,
+    },
+    /// A client is gone.
+    Close {
+        /// Its session.
+        session: SessionId,
+    },
+}

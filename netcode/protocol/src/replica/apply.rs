@@ -1,0 +1,267 @@
+//! Applying frames.
+
+use evertick_schema::{EntityId, Timestamp, check_row};
+use hashbrown::HashMap;
+
+use crate::block::{BlockHead, BlockReader, EventsSection, RowsSection, Section};
+use crate::error::ProtocolError;
+use crate::frame::TopicId;
+use crate::limits::TOPICS_MAX;
+use crate::pack::FrameParts;
+use crate::replica::assemble::Assembler;
+use crate::replica::store::Noting;
+use crate::replica::{Changes, Replica, Topic};
+use crate::schema::RowCodec;
+use crate::server_message::FrameMessage;
+
+/// What a row takes besides its bytes, about.
+const ROW_OVERHEAD: usize = 48;
+/// What a slot takes, about.
+const SLOT_BYTES: usize = 24;
+
+impl Replica {
+    /// Applies a frame as one change and fills `changes` with what it did. After an error the replica is
+    /// [broken](Replica::broken) and `changes` is empty.
+    ///
+    /// Cost: the frame's bytes, plus a look-up per slot named and a copy of each row touched.
+    pub fn apply(&mut self, message: FrameMessage<'_>, changes: &mut Changes) -> Result<(), ProtocolError> {
+        changes.clear();
+        if let Some(error) = &self.broken {
+            return Err(ProtocolError::Broken(Box::new(error.clone())));
+        }
+        let applied = self.apply_parts(message, changes);
+        self.removed.clear();
+        if let Err(error) = &applied {
+            changes.clear();
+            self.broken = Some(error.clone());
+        }
+        applied
+    }
+
+    fn apply_parts(&mut self, message: FrameMessage<'_>, changes: &mut Changes) -> Result<(), ProtocolError> {
+        let parts = FrameParts::read(message)?;
+        self.frame += 1;
+        for topic in parts.left {
+            self.drop_topic(topic, changes)?;
+        }
+        let mut scratch = Scratch::default();
+        for (index, block) in parts.blocks.into_iter().enumerate() {
+            let head = scratch.reader.begin(block)?;
+            if head.snapshot.is_some() != parts.entered.contains(&index) {
+                return Err(ProtocolError::WrongBlock { topic: head.topic });
+            }
+            self.apply_block(head, &mut scratch, changes)?;
+        }
+        changes.results = parts.results;
+        changes.tick = parts.tick;
+        changes.time = Timestamp(parts.time_us);
+        self.tick = changes.tick;
+        self.time = changes.time;
+        changes.settle(&self.stores);
+        Ok(())
+    }
+
+    fn apply_block(
+        &mut self,
+        head: BlockHead,
+        scratch: &mut Scratch<'_>,
+        changes: &mut Changes,
+    ) -> Result<(), ProtocolError> {
+        let mut topic = match head.snapshot {
+            Some(kind) => {
+                if self.topics.contains_key(&head.topic) {
+                    self.drop_topic(head.topic, changes)?;
+                }
+                if self.topics.len() >= TOPICS_MAX {
+                    let value = self.topics.len() as u64 + 1;
+                    return Err(ProtocolError::TooMuch { what: "topics", value, max: TOPICS_MAX as u64 });
+                }
+                Topic { kind, version: head.version, roster: HashMap::new(), types: Vec::new() }
+            }
+            None => self.topics.remove(&head.topic).ok_or(ProtocolError::UnknownTopic(head.topic))?,
+        };
+        let mut roster_changed = false;
+        let Scratch { reader, places, assembler } = scratch;
+        let mut target = Target { replica: self, id: head.topic, topic: &mut topic, changes };
+        while let Some(section) = reader.next_section(&target.replica.schema)? {
+            roster_changed |= matches!(section, Section::Leave { .. } | Section::Enter { .. });
+            match section {
+                Section::Leave { slots } => target.leave(slots)?,
+                Section::Enter { slots, entities } => target.enter(slots, entities)?,
+                Section::Rows(rows) => target.rows(&rows, places, assembler)?,
+                Section::Remove { row, slots } => target.remove(row, slots)?,
+                Section::Events(events) => target.events(&events)?,
+            }
+        }
+        if head.snapshot.is_none() {
+            let want = topic.version.wrapping_add(u16::from(roster_changed));
+            if head.version != want {
+                return Err(ProtocolError::RosterVersion { topic: head.topic, want, got: head.version });
+            }
+            topic.version = want;
+        }
+        self.topics.insert(head.topic, topic);
+        Ok(())
+    }
+
+    fn drop_topic(&mut self, id: TopicId, changes: &mut Changes) -> Result<(), ProtocolError> {
+        let mut topic = self.topics.remove(&id).ok_or(ProtocolError::UnknownTopic(id))?;
+        let roster = std::mem::take(&mut topic.roster);
+        let mut target = Target { replica: self, id, topic: &mut topic, changes };
+        for (_, entity) in roster {
+            target.forget(entity);
+        }
+        Ok(())
+    }
+}
+
+/// Buffers that are kept from block to block.
+#[derive(Default)]
+struct Scratch<'a> {
+    reader: BlockReader<'a>,
+    places: Vec<u32>,
+    assembler: Assembler,
+}
+
+/// The topic that a block is about, taken out of the replica while the block is applied.
+struct Target<'t> {
+    replica: &'t mut Replica,
+    id: TopicId,
+    topic: &'t mut Topic,
+    changes: &'t mut Changes,
+}
+
+impl Target<'_> {
+    fn entity(&self, slot: u32) -> Result<EntityId, ProtocolError> {
+        self.topic.roster.get(&slot).copied().ok_or(ProtocolError::Slot { topic: self.id, slot })
+    }
+
+    fn leave(&mut self, slots: &[u32]) -> Result<(), ProtocolError> {
+        for slot in slots {
+            let entity = self.entity(*slot)?;
+            self.topic.roster.remove(slot);
+            self.forget(entity);
+        }
+        Ok(())
+    }
+
+    /// Removes the rows of an entity that has left. Those at home elsewhere stay.
+    fn forget(&mut self, entity: EntityId) {
+        self.replica.bytes = self.replica.bytes.saturating_sub(SLOT_BYTES);
+        for index in 0..self.topic.types.len() {
+            self.remove_row(self.topic.types[index], entity);
+        }
+    }
+
+    fn remove_row(&mut self, row: u32, entity: EntityId) {
+        let replica = &mut *self.replica;
+        let store = &mut replica.stores[row as usize];
+        let Some(index) = store.find(entity).filter(|index| store.home(*index) == self.id) else { return };
+        let changes = &mut *self.changes;
+        let mut noting = Noting { changes, frame: replica.frame, removed: &mut replica.removed };
+        let bytes = store.remove(index, &mut noting);
+        replica.bytes = replica.bytes.saturating_sub(bytes + ROW_OVERHEAD);
+    }
+
+    fn enter(&mut self, slots: &[u32], entities: &[EntityId]) -> Result<(), ProtocolError> {
+        self.hold(slots.len() * SLOT_BYTES)?;
+        for (slot, entity) in slots.iter().zip(entities) {
+            if self.topic.roster.insert(*slot, *entity).is_some() {
+                return Err(ProtocolError::Slot { topic: self.id, slot: *slot });
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, row: u32, slots: &[u32]) -> Result<(), ProtocolError> {
+        for slot in slots {
+            let entity = self.entity(*slot)?;
+            self.remove_row(row, entity);
+        }
+        Ok(())
+    }
+
+    fn events(&mut self, events: &EventsSection<'_>) -> Result<(), ProtocolError> {
+        let codec = self.replica.schema.row(events.row);
+        for event in events.iter() {
+            check(codec, event)?;
+            self.changes.event(events.row, event);
+        }
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        section: &RowsSection<'_, '_>,
+        places: &mut Vec<u32>,
+        assembler: &mut Assembler,
+    ) -> Result<(), ProtocolError> {
+        self.place(section, places)?;
+        let replica = &mut *self.replica;
+        let codec = replica.schema.row(section.row);
+        let store = &mut replica.stores[section.row as usize];
+        if !codec.layout.flat {
+            let grown = assembler.rows(codec, section, places, store)?;
+            replica.bytes = replica.bytes.saturating_add_signed(grown);
+            return self.hold(0);
+        }
+        let stride = codec.layout.size as usize;
+        for column in section.columns {
+            let place = |row: usize| places[row] as usize * stride;
+            column.decode(&codec.columns[column.field], places.len(), store.flat_mut(), place)?;
+        }
+        if codec.layout.plain {
+            return Ok(());
+        }
+        places.iter().try_for_each(|index| check(codec, store.row(*index)))
+    }
+
+    /// Finds the rows that a section is about, makes those that are new, and notes them all.
+    fn place(&mut self, section: &RowsSection<'_, '_>, places: &mut Vec<u32>) -> Result<(), ProtocolError> {
+        places.clear();
+        let row = section.row;
+        let codec = self.replica.schema.row(row);
+        let whole = section.mask == codec.all_fields;
+        let size = codec.layout.size as usize;
+        if !self.topic.types.contains(&row) {
+            self.topic.types.push(row);
+        }
+        for slot in section.slots {
+            let entity = self.entity(*slot)?;
+            let store = &self.replica.stores[row as usize];
+            let found = store.find(entity);
+            if !whole && found.is_none_or(|index| store.home(index) != self.id) {
+                let row = self.replica.schema.row(row).name.clone();
+                return Err(ProtocolError::NoSuchRow { topic: self.id, row, entity });
+            }
+            if found.is_none() {
+                self.hold(size + ROW_OVERHEAD)?;
+            }
+            let replica = &mut *self.replica;
+            let store = &mut replica.stores[row as usize];
+            let changes = &mut *self.changes;
+            let mut noting = Noting { changes, frame: replica.frame, removed: &mut replica.removed };
+            places.push(match found {
+                Some(index) => {
+                    store.touch(index, self.id, &mut noting);
+                    index
+                }
+                None => store.insert(entity, self.id, &mut noting),
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts memory that is about to be taken.
+    fn hold(&mut self, bytes: usize) -> Result<(), ProtocolError> {
+        self.replica.bytes = self.replica.bytes.saturating_add(bytes);
+        if self.replica.bytes > self.replica.bytes_max {
+            return Err(ProtocolError::ReplicaFull { max: self.replica.bytes_max });
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn check(codec: &RowCodec, row: &[u8]) -> Result<(), ProtocolError> {
+    check_row(&codec.layout, row).map_err(|error| ProtocolError::BadRow { row: codec.name.clone(), error })
+}
