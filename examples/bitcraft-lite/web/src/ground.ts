@@ -1,0 +1,139 @@
+/** One chunk of the island as a picture: biomes, hill-shading, shore and depth. */
+
+import { hash } from "./noise.ts";
+
+/** Pixels along the edge of a chunk's picture. */
+export const TILE = 256;
+
+/** Colours of the biomes: water's bed, beach, meadow, forest, rock, snow. */
+const BIOMES: readonly (readonly [number, number, number])[] = [
+  [214, 196, 148],
+  [226, 208, 160],
+  [150, 182, 108],
+  [104, 146, 92],
+  [150, 146, 140],
+  [238, 242, 245],
+];
+
+const DEEP = [38, 92, 122] as const;
+const SHALLOW = [104, 178, 184] as const;
+
+/** Samples around a point, across the borders of chunks. */
+export interface Samples {
+  /** Samples along a chunk's edge. */
+  readonly size: number;
+  /** 0 to 255. Column and row may be beyond the chunk. */
+  height(column: number, row: number): number;
+  biome(column: number, row: number): number;
+}
+
+/** Paints a chunk. `seaLevel` is in units of heights. Cost: some 10 ms. */
+export function paintChunk(samples: Samples, seaLevel: number, seed: number): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = TILE;
+  const context = canvas.getContext("2d")!;
+  const image = context.createImageData(TILE, TILE);
+  const fields = smooth(samples);
+  const stride = TILE + 2;
+  for (let y = 0; y < TILE; y++) {
+    for (let x = 0; x < TILE; x++) {
+      const at = (y + 1) * stride + x + 1;
+      const height = fields[0]![at]!;
+      const out = (y * TILE + x) * 4;
+      if (height < seaLevel) paintWater(image.data, out, (seaLevel - height) / seaLevel);
+      else {
+        const slopeX = fields[0]![at + 1]! - fields[0]![at - 1]!;
+        const slopeY = fields[0]![at + stride]! - fields[0]![at - stride]!;
+        const grain = (hash(seed, x, y) - 0.5) * 0.05 + (hash(seed + 1, x >> 3, y >> 3) - 0.5) * 0.035;
+        const wet = Math.max(0, 1 - (height - seaLevel) / 2.2) * 0.14;
+        const light = 1 + Math.max(-0.34, Math.min(0.3, (-slopeX - slopeY * 1.25) * 0.24)) + grain - wet;
+        for (let channel = 0; channel < 3; channel++) image.data[out + channel] = fields[channel + 1]![at]! * light;
+        image.data[out + 3] = 255;
+      }
+    }
+  }
+  context.putImageData(image, 0, 0);
+  paintTufts(context, samples, fields[0]!, seaLevel, seed);
+  return canvas;
+}
+
+/** Water lets the waves below show through, the more the shallower it is; foam where it meets the land. */
+function paintWater(data: Uint8ClampedArray, out: number, depth: number): void {
+  const deep = Math.min(1, depth * 2.6);
+  const foam = Math.max(0, 1 - depth * 60);
+  for (let channel = 0; channel < 3; channel++) {
+    const water = SHALLOW[channel]! + (DEEP[channel]! - SHALLOW[channel]!) * deep;
+    data[out + channel] = water + (244 - water) * foam * 0.7;
+  }
+  data[out + 3] = 255 * (0.5 + 0.28 * deep + 0.22 * foam);
+}
+
+/** Blades of grass and flowers, where there is meadow or forest. */
+function paintTufts(context: CanvasRenderingContext2D, samples: Samples, heights: Float32Array, seaLevel: number, seed: number): void {
+  const flowers = ["#f4e7a1", "#e8b7c8", "#f7f3ea"];
+  for (let index = 0; index < 150; index++) {
+    const x = hash(seed + 7, index, 0) * TILE;
+    const y = hash(seed + 7, index, 1) * TILE;
+    const biome = samples.biome(Math.floor((x * samples.size) / TILE), Math.floor((y * samples.size) / TILE));
+    if (heights[(Math.floor(y) + 1) * (TILE + 2) + Math.floor(x) + 1]! < seaLevel + 3 || (biome !== 2 && biome !== 3)) continue;
+    if (biome === 2 && index % 6 === 0) {
+      context.fillStyle = flowers[index % flowers.length]!;
+      context.fillRect(x, y, 1.3, 1.3);
+    } else {
+      context.strokeStyle = biome === 2 ? "rgba(92, 128, 62, 0.5)" : "rgba(52, 92, 56, 0.5)";
+      context.lineWidth = 0.7;
+      context.beginPath();
+      context.moveTo(x - 1.4, y - 2);
+      context.lineTo(x, y);
+      context.lineTo(x + 1.2, y - 2.4);
+      context.stroke();
+    }
+  }
+}
+
+/** Height, red, green and blue of every pixel and a border of one, by cubic B-splines over the samples. */
+function smooth(samples: Samples): Float32Array[] {
+  const { size } = samples;
+  const grid = size + 4;
+  const stride = TILE + 2;
+  const sources = Array.from({ length: 4 }, () => new Float32Array(grid * grid));
+  for (let row = 0; row < grid; row++) {
+    for (let column = 0; column < grid; column++) {
+      const color = BIOMES[samples.biome(column - 2, row - 2)] ?? BIOMES[2]!;
+      const values = [samples.height(column - 2, row - 2), ...color];
+      values.forEach((value, channel) => (sources[channel]![row * grid + column] = value));
+    }
+  }
+  return sources.map((source) => {
+    // Along rows, then along columns: the spline is separable.
+    const across = new Float32Array(grid * stride);
+    for (let x = 0; x < stride; x++) {
+      const [first, weights] = spline(x, size);
+      for (let row = 0; row < grid; row++) {
+        let sum = 0;
+        for (let tap = 0; tap < 4; tap++) sum += weights[tap]! * source[row * grid + first + tap]!;
+        across[row * stride + x] = sum;
+      }
+    }
+    const all = new Float32Array(stride * stride);
+    for (let y = 0; y < stride; y++) {
+      const [first, weights] = spline(y, size);
+      for (let x = 0; x < stride; x++) {
+        let sum = 0;
+        for (let tap = 0; tap < 4; tap++) sum += weights[tap]! * across[(first + tap) * stride + x]!;
+        all[y * stride + x] = sum;
+      }
+    }
+    return all;
+  });
+}
+
+/** The first of the four samples around pixel `pixel - 1`, and their weights. */
+function spline(pixel: number, size: number): [number, number[]] {
+  const at = ((pixel - 0.5) * size) / TILE - 0.5 + 2;
+  const cell = Math.floor(at);
+  const t = at - cell;
+  const s = 1 - t;
+  const weights = [s * s * s, 4 - 6 * t * t + 3 * t * t * t, 4 - 6 * s * s + 3 * s * s * s, t * t * t];
+  return [cell - 1, weights.map((weight) => weight / 6)];
+}
