@@ -1,0 +1,157 @@
+//! From entity ids to bevy's entities and back.
+//!
+//! Ids count up and are never reused, so those of this world's region are positions in a paged array: 8 bytes
+//! an entity and one dependent load. A page is freed when its last entity is gone. Ids far beyond what has been seen (of
+//! other regions, or out of a delta) go to a hash map, so that no id can make the array grow without bound.
+
+use bevy_ecs::entity::{Entity, EntityIndex};
+use evertick_schema::EntityId;
+use hashbrown::HashMap;
+
+const PAGE_BITS: u32 = 12;
+const PAGE_SLOTS: usize = 1 << PAGE_BITS;
+/// How many pages beyond the last the directory may grow at once.
+const PAGES_AHEAD_MAX: usize = 1 << 12;
+
+#[derive(Debug)]
+struct Page {
+    slots: Box<[Option<Entity>]>,
+    used: usize,
+}
+
+/// The entities, both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    region: u16,
+    /// The sequence number of the next entity.
+    next: u64,
+    count: usize,
+    pages: Vec<Option<Page>>,
+    others: HashMap<EntityId, Entity>,
+    /// By bevy's index; [`EntityId::NONE`] for entities that are not the world's.
+    names: Vec<EntityId>,
+}
+
+impl Ids {
+    pub(crate) fn new(region: u16) -> Self {
+        Self { region, next: 1, ..Self::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The sequence number that the next new entity gets.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
+    /// A new id. It stays used even if nothing comes of it: it may have been told to somebody.
+    pub(crate) fn allocate(&mut self) -> EntityId {
+        let id = EntityId::new(self.region, self.next);
+        self.next += 1;
+        id
+    }
+
+    #[inline]
+    pub(crate) fn entity(&self, id: EntityId) -> Option<Entity> {
+        let sequence = id.sequence();
+        if id.region() == self.region
+            && let Some(Some(page)) = self.pages.get((sequence >> PAGE_BITS) as usize)
+            && let Some(entity) = page.slots[sequence as usize & (PAGE_SLOTS - 1)]
+        {
+            return Some(entity);
+        }
+        if self.others.is_empty() { None } else { self.others.get(&id).copied() }
+    }
+
+    /// The id of bevy's entity number `index`, [`EntityId::NONE`] if it is not the world's.
+    #[inline]
+    pub(crate) fn name(&self, index: EntityIndex) -> EntityId {
+        self.names.get(index.index() as usize).copied().unwrap_or(EntityId::NONE)
+    }
+
+    /// Names by bevy's index, for loops over a table.
+    pub(crate) fn names(&self) -> &[EntityId] {
+        &self.names
+    }
+
+    pub(crate) fn insert(&mut self, id: EntityId, entity: Entity) {
+        if id.region() == self.region {
+            self.next = self.next.max(id.sequence() + 1);
+        }
+        self.count += 1;
+        let index = entity.index_u32() as usize;
+        if index >= self.names.len() {
+            self.names.resize(index + 1, EntityId::NONE);
+        }
+        self.names[index] = id;
+
+        let at = (id.sequence() >> PAGE_BITS) as usize;
+        if id.region() != self.region || at > self.pages.len() + PAGES_AHEAD_MAX {
+            self.others.insert(id, entity);
+            return;
+        }
+        if at >= self.pages.len() {
+            self.pages.resize_with(at + 1, || None);
+        }
+        let page = self.pages[at]
+            .get_or_insert_with(|| Page { slots: vec![None; PAGE_SLOTS].into_boxed_slice(), used: 0 });
+        page.slots[id.sequence() as usize & (PAGE_SLOTS - 1)] = Some(entity);
+        page.used += 1;
+    }
+
+    pub(crate) fn remove(&mut self, id: EntityId) -> Option<Entity> {
+        let entity = self.entity(id)?;
+        self.count -= 1;
+        self.names[entity.index_u32() as usize] = EntityId::NONE;
+        if self.others.remove(&id).is_some() {
+            return Some(entity);
+        }
+        let slot = &mut self.pages[(id.sequence() >> PAGE_BITS) as usize];
+        let page = slot.as_mut().expect("the entity was found in this page");
+        page.slots[id.sequence() as usize & (PAGE_SLOTS - 1)] = None;
+        page.used -= 1;
+        if page.used == 0 {
+            *slot = None;
+        }
+        Some(entity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bevy(index: u32) -> Entity {
+        Entity::from_raw_u32(index).expect("a small index")
+    }
+
+    #[test]
+    fn finds_its_own_and_foreign_ids_and_frees_pages() {
+        let mut ids = Ids::new(7);
+        let far = EntityId::new(7, 1 << 40);
+        let foreign = EntityId::new(8, 3);
+        let own: Vec<EntityId> = (0..10_000).map(|_| ids.allocate()).collect();
+        for (index, id) in own.iter().enumerate() {
+            ids.insert(*id, bevy(index as u32));
+        }
+        ids.insert(foreign, bevy(10_000));
+        ids.insert(far, bevy(10_001));
+        assert_eq!(ids.len(), 10_002);
+        assert!(ids.pages.len() < 10, "a far id does not grow the directory");
+        assert_eq!(ids.allocate(), EntityId::new(7, (1 << 40) + 1));
+        assert_eq!(ids.entity(own[5000]), Some(bevy(5000)));
+        assert_eq!(ids.entity(foreign), Some(bevy(10_000)));
+        assert_eq!(ids.name(bevy(10_001).index()), far);
+
+        for id in &own {
+            assert!(ids.remove(*id).is_some());
+            assert_eq!(ids.entity(*id), None);
+        }
+        assert!(ids.pages.iter().all(Option::is_none));
+        assert_eq!(ids.remove(far), Some(bevy(10_001)));
+        assert_eq!(ids.remove(far), None);
+        assert_eq!(ids.len(), 1);
+    }
+}
