@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use evertick_interest::Interest;
-use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Frame, Ingress};
+use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Ingress};
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller, Delta, Simulation};
 use hashbrown::HashMap;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{Receiver, Sender, error::TryRecvError};
+use tokio::time::timeout_at;
 
 use crate::config::HostConfig;
 use crate::metrics::{HostMetrics, add};
 use crate::pace::Pace;
 use crate::rate::RateLimits;
-
-/// Where [`Ingress`] goes in: bounded, so senders use `try_send` and tell their client when it is full.
-pub type Inbox = SyncSender<Ingress>;
 
 /// Where frames go out. Must not block.
 pub type Publish = Box<dyn FnMut(Arc<Frame>) + Send>;
@@ -31,27 +30,37 @@ pub struct Host {
     rates: RateLimits,
     sessions: HashMap<SessionId, Caller>,
     inbox: Receiver<Ingress>,
+    /// Only waits for the inbox; nothing else runs on it.
+    runtime: Runtime,
     publish: Publish,
     metrics: Arc<HostMetrics>,
     clock: Clock,
+    tick: u64,
+    seq: u64,
     tick_cost_us: u32,
-    /// Whether something happened that no frame has carried yet.
+    /// Whether there was a commit that no frame has carried yet.
     unsent: bool,
     last_frame: Option<Instant>,
 }
 
 impl Host {
-    /// A host for a simulation whose `init` has run. `description` is what clients were told, and its
-    /// reducers are the numbers in [`Ingress::Call`].
+    /// The inbox of a host that is still to be made: bounded, so that senders can tell their client when it is full.
+    pub fn inbox(config: &HostConfig) -> (Sender<Ingress>, Receiver<Ingress>) {
+        tokio::sync::mpsc::channel(config.inbox_len_max.max(1))
+    }
+
+    /// A host for a simulation whose `init` has run. `description` is what clients were told; its reducers are
+    /// the numbers in [`Ingress::Call`]. Fails when the system has no timer for it.
     pub fn new(
         config: HostConfig,
         simulation: Simulation,
         interest: Interest,
         description: &ModuleDescription,
+        inbox: Receiver<Ingress>,
         publish: Publish,
-    ) -> (Self, Inbox) {
-        let (sender, inbox) = sync_channel(config.inbox_len_max);
-        let host = Self {
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(Self {
             config,
             simulation,
             interest,
@@ -59,14 +68,16 @@ impl Host {
             rates: RateLimits::default(),
             sessions: HashMap::new(),
             inbox,
+            runtime,
             publish,
             metrics: Arc::default(),
             clock: Clock::start(),
+            tick: 0,
+            seq: 0,
             tick_cost_us: 0,
             unsent: false,
             last_frame: None,
-        };
-        (host, sender)
+        })
     }
 
     /// The counters, live.
@@ -74,7 +85,7 @@ impl Host {
         self.metrics.clone()
     }
 
-    /// Runs until every [`Inbox`] is dropped. Call it on a thread of its own.
+    /// Runs until every sender of the inbox is dropped. Call it on a thread of its own, outside of any async runtime.
     pub fn run(mut self) {
         let mut pace = Pace::new(Instant::now(), self.config.tick, self.config.catch_up_ticks_max);
         loop {
@@ -123,7 +134,6 @@ impl Host {
 
     /// Takes what is in the inbox, up to the bound, and commits it together. Waits until `wake` for the first.
     fn calls_until(&mut self, wake: Instant) -> Next {
-        let wait = wake.saturating_duration_since(Instant::now());
         let first = if self.unsent {
             // Something waits to be sent: only look.
             match self.inbox.try_recv() {
@@ -132,10 +142,11 @@ impl Host {
                 Err(TryRecvError::Disconnected) => return Next::Stop,
             }
         } else {
-            match self.inbox.recv_timeout(wait) {
-                Ok(first) => first,
-                Err(RecvTimeoutError::Timeout) => return Next::Idle,
-                Err(RecvTimeoutError::Disconnected) => return Next::Stop,
+            let wait = async { timeout_at(wake.into(), self.inbox.recv()).await };
+            match self.runtime.block_on(wait) {
+                Ok(Some(first)) => first,
+                Err(_) => return Next::Idle,
+                Ok(None) => return Next::Stop,
             }
         };
         let now = self.clock.now();
@@ -164,24 +175,22 @@ impl Host {
                 let Some(caller) = self.sessions.get(&session).cloned() else { return };
                 let result = self.call(caller, reducer, &args, now);
                 self.interest.reply(session, CallReply { seq, result });
-                self.unsent = true;
             }
             Ingress::Close { session } => self.close(session, now),
         }
     }
 
     fn open(&mut self, session: SessionId, caller: Caller, now: Timestamp) {
-        self.unsent = true;
-        if self.sessions.len() >= self.config.sessions_max {
-            add(&self.metrics.sessions_refused, 1);
-            self.interest.reject(session, CloseCode::Unauthorized, "the world is full; try again later".into());
-            return;
-        }
+        // Open first, for the focus and the groups that the connect reducer gives it.
         self.interest.open(session, caller.identity);
-        let refusal = match self.simulation.connect(caller.clone(), now) {
-            CallResult::Ok(_) => None,
-            CallResult::Refused { message, .. } => Some((CloseCode::Unauthorized, message)),
-            CallResult::Failed(error) => Some((CloseCode::Internal, error.to_string())),
+        let refusal = if self.sessions.len() < self.config.sessions_max {
+            match self.simulation.connect(caller.clone(), now) {
+                CallResult::Ok(_) => None,
+                CallResult::Refused { message, .. } => Some((CloseCode::Unauthorized, message)),
+                CallResult::Failed(error) => Some((CloseCode::Internal, error.to_string())),
+            }
+        } else {
+            Some((CloseCode::Unauthorized, "the world is full; try again later".to_owned()))
         };
         match refusal {
             None => {
@@ -189,8 +198,7 @@ impl Host {
             }
             Some((code, message)) => {
                 add(&self.metrics.sessions_refused, 1);
-                self.interest.close(session);
-                self.interest.reject(session, code, message);
+                self.interest.disconnect(session, Close { code, message });
             }
         }
         self.count_sessions();
@@ -243,8 +251,10 @@ impl Host {
         let delta: Delta = self.simulation.commit(now);
         self.log_faults();
         add(&self.metrics.commits, 1);
-        self.unsent |= self.interest.absorb(self.simulation.world(), &delta);
+        self.interest.absorb(self.simulation.world(), &delta);
+        (self.tick, self.seq) = (delta.tick, delta.seq);
         self.simulation.recycle(delta);
+        self.unsent = true;
     }
 
     fn log_faults(&mut self) {
@@ -255,8 +265,9 @@ impl Host {
     }
 
     fn frame(&mut self) {
-        let frame = self.interest.frame(self.simulation.world(), self.clock.now(), self.tick_cost_us);
-        (self.publish)(Arc::new(frame));
+        let (tick, seq) = (self.tick, self.seq);
+        let frame = self.interest.frame(self.simulation.world(), tick, self.clock.now(), seq);
+        (self.publish)(Arc::new(Frame { tick_cost_us: self.tick_cost_us, ..frame }));
         add(&self.metrics.frames, 1);
         self.unsent = false;
         self.last_frame = Some(Instant::now());

@@ -20,5 +20,5 @@ mod pace;
 mod rate;
 
 pub use config::HostConfig;
-pub use host::{Host, Inbox, Publish};
+pub use host::{Host, Publish};
 pub use metrics::{HostMetrics, HostSnapshot};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evertick_gateway::{Account, AuthError, Authenticate};
+use evertick_gateway::{Account, Authenticate, Unauthorized};
 use evertick_schema::Identity;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
@@ -44,9 +44,9 @@ impl Secrets {
 }
 
 impl Authenticate for Secrets {
-    fn authenticate(&self, token: &[u8]) -> Result<Account, AuthError> {
+    fn authenticate(&self, token: &[u8]) -> Result<Account, Unauthorized> {
         if token.len() < SECRET_BYTES_MIN {
-            return Err(AuthError::new(format!("the token must be a secret of at least {SECRET_BYTES_MIN} bytes")));
+            return Err(Unauthorized(format!("the token must be a secret of at least {SECRET_BYTES_MIN} bytes")));
         }
         let identity = Self::identity(token);
         let roles = self.roles.get(&identity).cloned().unwrap_or_default();

@@ -51,6 +51,12 @@ pub enum Error {
     /// An address could not be listened on.
     #[error(transparent)]
     Listen(#[from] evertick_transport::ListenError),
+    /// The gateway's threads could not be started.
+    #[error(transparent)]
+    Gateway(#[from] evertick_gateway::GatewayError),
+    /// A bug: the thread that owns the world is gone.
+    #[error("the world's thread panicked; the log has the place. Please report it")]
+    WorldPanicked,
     /// A thread could not be started or the runtime failed.
     #[error("the system refused a thread or a signal handler: {0}")]
     System(#[from] std::io::Error),

@@ -23,7 +23,12 @@ pub use auth::Secrets;
 pub use builder::{Server, ServerBuilder};
 pub use cache::DirectoryCache;
 pub use error::{Error, Result};
-pub use evertick_gateway::{Account, AuthError, Authenticate, GatewayConfig, GatewaySnapshot};
+pub use evertick_gateway::{
+    Account, Authenticate, GatewayConfig, MetricsSnapshot as GatewaySnapshot, SessionLimits, Unauthorized,
+};
 pub use evertick_host::{HostConfig, HostSnapshot};
+pub use evertick_interest::InterestConfig;
+pub use evertick_transport::{ListenerOptions, tls};
 pub use evertick_wasm::{EngineConfig, GuestLimits};
+pub use evertick_world::Config as WorldConfig;
 pub use running::{RunningServer, ServerSnapshot};

@@ -54,31 +54,32 @@ fn join(ctx: &mut Ctx, name: String) -> Result<EntityId, JoinRefusal> {
     ensure!((1..=NAME_CHARS_MAX).contains(&length) && name.chars().all(allowed), JoinRefusal::BadName);
 
     let player = ctx.spawn((Player { identity }, Owner { identity }, Bag { wood: 0, stone: 0, berries: 0 }));
-    let (angle, radius) = (ctx.rng().range(0.0..std::f32::consts::TAU), ctx.rng().range(0.0..12.0));
+    let (angle, radius) = (ctx.rng().between(0.0..std::f32::consts::TAU), ctx.rng().between(0.0..12.0));
     let terrain = terrain(ctx);
     let shore = terrain.shore();
     let wanted = shore + Vec2::from_angle(angle) * radius;
     let last = if terrain.is_land(wanted) { wanted } else { shore };
     let account = Account { identity, player, sessions: 1, last, name: name.clone() };
-    ensure!(ctx.try_insert(account.clone()).is_ok(), JoinRefusal::Taken { name });
+    ensure!(ctx.insert(account.clone()).is_ok(), JoinRefusal::Taken { name });
     appear(ctx, &account);
     Ok(player)
 }
 
 /// A session of somebody who has an account: the avatar is back.
 #[reducer(connect)]
-fn connected(ctx: &mut Ctx) {
-    if let Ok(mut account) = ctx.find::<Account>(ctx.sender()) {
+fn connected(ctx: &mut Ctx) -> Result<(), NoRefusal> {
+    if let Ok((entity, mut account)) = ctx.find_entity::<Account>(ctx.sender()) {
         account.sessions += 1;
-        ctx.put(account.clone());
         appear(ctx, &account);
+        ctx.set(entity, account);
     }
+    Ok(())
 }
 
 /// The last session is gone: so is the avatar, until the next.
 #[reducer(disconnect)]
-fn disconnected(ctx: &mut Ctx) {
-    let Ok(mut account) = ctx.find::<Account>(ctx.sender()) else { return };
+fn disconnected(ctx: &mut Ctx) -> Result<(), NoRefusal> {
+    let Ok((entity, mut account)) = ctx.find_entity::<Account>(ctx.sender()) else { return Ok(()) };
     account.sessions = account.sessions.saturating_sub(1);
     if account.sessions == 0 {
         if let Ok(position) = ctx.get::<Position>(account.player) {
@@ -88,17 +89,19 @@ fn disconnected(ctx: &mut Ctx) {
         ctx.remove::<Avatar>(account.player);
         ctx.remove::<Walk>(account.player);
     }
-    ctx.put(account);
+    ctx.set(entity, account);
+    Ok(())
 }
 
 fn appear(ctx: &mut Ctx, account: &Account) {
     let player = account.player;
-    if ctx.get::<Position>(player).is_err() {
-        let hue = u32::from_le_bytes([account.identity.0[0], account.identity.0[1], account.identity.0[2], 0]);
+    if !ctx.has::<Position>(player) {
+        let hue =
+            u32::from_le_bytes([account.identity.0[0], account.identity.0[1], account.identity.0[2], 0]);
         ctx.set(player, Position { at: account.last });
         ctx.set(player, Avatar { color: hue | 0x40_40_40, name: account.name.clone() });
     }
-    ctx.focus(player, VIEW_METERS);
+    ctx.focus(Focus::Entity { entity: player, radius: VIEW_METERS });
 }
 
 pub const PLUGIN: Plugin = plugin! {

@@ -31,7 +31,12 @@ const PER_CHUNK: u32 = 24;
 
 /// Moves those that have somewhere to go; sends those that are rested somewhere new.
 #[system]
-fn roam(now: Now, info: Res<WorldInfo>, mut rng: Rng, mut creatures: Query<(&mut Roam, &mut Position), With<Creature>>) {
+fn roam(
+    now: Now,
+    info: Res<WorldInfo>,
+    mut rng: Rng,
+    mut creatures: Query<(&mut Roam, &mut Position), With<Creature>>,
+) {
     let terrain = Terrain::new(info.seed);
     let seconds = now.delta().as_secs_f32();
     for (roam, position) in &mut creatures {
@@ -44,9 +49,9 @@ fn roam(now: Now, info: Res<WorldInfo>, mut rng: Rng, mut creatures: Query<(&mut
         } else if roam.rest > 0.0 {
             roam.rest -= seconds;
         } else {
-            let direction = Vec2::from_angle(rng.range(0.0..std::f32::consts::TAU));
-            let goal = roam.home + direction * rng.range(2.0..ROAM_METERS);
-            roam.rest = rng.range(1.0..8.0);
+            let direction = Vec2::from_angle(rng.between(0.0..std::f32::consts::TAU));
+            let goal = roam.home + direction * rng.between(2.0..ROAM_METERS);
+            roam.rest = rng.between(1.0..8.0);
             if terrain.is_walkable(position.at, goal) {
                 roam.goal = goal;
             }
@@ -57,10 +62,11 @@ fn roam(now: Now, info: Res<WorldInfo>, mut rng: Rng, mut creatures: Query<(&mut
 /// Puts creatures into the chunk at `corner`.
 pub fn scatter(ctx: &mut Ctx, terrain: &Terrain, corner: Vec2) {
     for _ in 0..PER_CHUNK {
-        let at = corner + Vec2::new(ctx.rng().range(0.0..CHUNK_METERS), ctx.rng().range(0.0..CHUNK_METERS));
+        let at =
+            corner + Vec2::new(ctx.rng().between(0.0..CHUNK_METERS), ctx.rng().between(0.0..CHUNK_METERS));
         if terrain.is_land(at) {
-            let kind = (ctx.rng().next_u64() % u64::from(KINDS)) as u32;
-            let (speed, rest) = (ctx.rng().range(0.8..2.5), ctx.rng().range(0.0..8.0));
+            let kind = ctx.rng().below(KINDS);
+            let (speed, rest) = (ctx.rng().between(0.8..2.5), ctx.rng().between(0.0..8.0));
             ctx.spawn((Position { at }, Creature { kind }, Roam { home: at, goal: at, speed, rest }));
         }
     }

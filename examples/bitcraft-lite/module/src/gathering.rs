@@ -124,7 +124,10 @@ const DEFS: [NodeDef; 3] = [
 /// Fills the table of kinds.
 pub fn define(ctx: &mut Ctx) {
     for def in DEFS {
-        ctx.insert(def);
+        let kind = def.kind;
+        if ctx.insert(def).is_err() {
+            warn!("two definitions of node kind {kind}; the first counts");
+        }
     }
 }
 
@@ -134,8 +137,9 @@ const NODES_PER_CHUNK: u32 = 14;
 /// Puts nodes into the chunk at `corner`, as its biomes have it.
 pub fn scatter(ctx: &mut Ctx, terrain: &Terrain, corner: Vec2) {
     for _ in 0..NODES_PER_CHUNK {
-        let at = corner + Vec2::new(ctx.rng().range(0.0..CHUNK_METERS), ctx.rng().range(0.0..CHUNK_METERS));
-        let lot = ctx.rng().range(0.0..1.0);
+        let at =
+            corner + Vec2::new(ctx.rng().between(0.0..CHUNK_METERS), ctx.rng().between(0.0..CHUNK_METERS));
+        let lot = ctx.rng().between(0.0..1.0);
         let kind = match terrain.biome(at) {
             Biome::Forest => kind::TREE,
             Biome::Meadow if lot < 0.3 => kind::TREE,

@@ -100,7 +100,8 @@ impl Terrain {
         let center = Vec2::splat(WORLD_METERS / 2.0);
         (0..4096)
             .map(|step| {
-                let (angle, radius) = (step as f32 * 0.618 * std::f32::consts::TAU, (step as f32).sqrt() * 6.0);
+                let (angle, radius) =
+                    (step as f32 * 0.618 * std::f32::consts::TAU, (step as f32).sqrt() * 6.0);
                 center + Vec2::from_angle(angle) * radius
             })
             .find(|at| matches!(self.biome(*at), Biome::Meadow | Biome::Beach))
@@ -115,9 +116,9 @@ pub fn in_world(at: Vec2) -> bool {
 
 /// Makes the world.
 #[reducer(init)]
-fn generate(ctx: &mut Ctx) {
-    let seed = ctx.rng().next_u64();
-    ctx.insert(WorldInfo { seed, size: WORLD_METERS, sea_level: SEA_LEVEL });
+fn generate(ctx: &mut Ctx) -> Result<(), NoRefusal> {
+    let seed = ctx.rng().u64();
+    ctx.set_resource(WorldInfo { seed, size: WORLD_METERS, sea_level: SEA_LEVEL });
     let terrain = Terrain::new(seed);
     for y in 0..WORLD_CHUNKS {
         for x in 0..WORLD_CHUNKS {
@@ -129,6 +130,7 @@ fn generate(ctx: &mut Ctx) {
         }
     }
     gathering::define(ctx);
+    Ok(())
 }
 
 fn sample_chunk(terrain: &Terrain, x: i32, y: i32, corner: Vec2) -> Chunk {

@@ -1,5 +1,7 @@
 //! What the benchmarks run: accounts that transfer, and entities that move.
 
+#![allow(missing_docs, reason = "a game says what is not plain from the names, not the rest")]
+
 pub mod accounts {
     //! 100k accounts and the transfer between two of them.
 
@@ -18,28 +20,32 @@ pub mod accounts {
     pub enum TransferRefusal {
         #[refusal("no such account", missing)]
         Missing,
+        #[refusal("payer and payee are one")]
+        Same,
         #[refusal("only {balance} are there")]
         Short { balance: i64 },
     }
 
     /// Makes accounts 0 to `count`, with a million each.
     #[reducer]
-    fn fill(ctx: &mut Ctx, from: u64, to: u64) {
+    fn fill(ctx: &mut Ctx, from: u64, to: u64) -> Result<(), NoRefusal> {
         for id in from..to {
-            ctx.insert(Account { id, balance: 1_000_000 });
+            let _ = ctx.insert(Account { id, balance: 1_000_000 });
         }
+        Ok(())
     }
 
     /// Two look-ups by key, two reads, two writes.
     #[reducer]
     fn transfer(ctx: &mut Ctx, from: u64, to: u64, amount: i64) -> Result<(), TransferRefusal> {
-        let mut payer = ctx.find::<Account>(from)?;
-        let mut payee = ctx.find::<Account>(to)?;
+        ensure!(from != to, TransferRefusal::Same);
+        let (payer_entity, mut payer) = ctx.find_entity::<Account>(from)?;
+        let (payee_entity, mut payee) = ctx.find_entity::<Account>(to)?;
         ensure!(payer.balance >= amount, TransferRefusal::Short { balance: payer.balance });
         payer.balance -= amount;
         payee.balance += amount;
-        ctx.put(payer);
-        ctx.put(payee);
+        ctx.set(payer_entity, payer);
+        ctx.set(payee_entity, payee);
         Ok(())
     }
 
@@ -74,12 +80,13 @@ pub mod movers {
     /// Makes so many movers, spread over the square, slow enough that about one in a hundred changes its
     /// cell in a tick.
     #[reducer]
-    fn populate(ctx: &mut Ctx, count: u32) {
+    fn populate(ctx: &mut Ctx, count: u32) -> Result<(), NoRefusal> {
         for _ in 0..count {
-            let at = Vec2::new(ctx.rng().range(0.0..EDGE_METERS), ctx.rng().range(0.0..EDGE_METERS));
-            let by = Vec2::new(ctx.rng().range(-0.5..0.5), ctx.rng().range(-0.5..0.5));
+            let at = Vec2::new(ctx.rng().between(0.0..EDGE_METERS), ctx.rng().between(0.0..EDGE_METERS));
+            let by = Vec2::new(ctx.rng().between(-0.5..0.5), ctx.rng().between(-0.5..0.5));
             ctx.spawn((Position { at }, Velocity { by }));
         }
+        Ok(())
     }
 
     /// `position += velocity`.

@@ -1,0 +1,216 @@
+//! From a builder's calls to running threads.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use evertick_gateway::{Authenticate, Gateway, GatewayConfig, ServerDescription};
+use evertick_host::{Host, HostConfig};
+use evertick_interest::{Interest, InterestConfig};
+use evertick_schema::{ModuleDescription, Timestamp};
+use evertick_transport::tls::ServerConfig;
+use evertick_transport::{Listener, ListenerOptions};
+use evertick_wasm::{CompiledCache, Engine, EngineConfig, GuestLimits, WasmGuest};
+use evertick_world::{Config as WorldConfig, Module, Simulation};
+
+use crate::auth::Secrets;
+use crate::cache::DirectoryCache;
+use crate::error::{Error, Result};
+use crate::running::RunningServer;
+
+/// A game server.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// A server that has nothing yet.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+}
+
+/// What a server is made of. Every setting but the module and a listener has a default.
+#[must_use = "a builder does nothing until `run` or `start`"]
+pub struct ServerBuilder {
+    module: Option<(String, PathBuf)>,
+    listeners: Vec<String>,
+    tls: Option<Arc<ServerConfig>>,
+    connection: ListenerOptions,
+    auth: Arc<dyn Authenticate>,
+    cache: Option<PathBuf>,
+    engine: EngineConfig,
+    guest: GuestLimits,
+    world: WorldConfig,
+    interest: InterestConfig,
+    host: HostConfig,
+    gateway: GatewayConfig,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            module: None,
+            listeners: Vec::new(),
+            tls: None,
+            connection: ListenerOptions::default(),
+            auth: Arc::new(Secrets::new()),
+            cache: None,
+            engine: EngineConfig::default(),
+            guest: GuestLimits::default(),
+            world: WorldConfig { seed: now().0 as u64, ..WorldConfig::default() },
+            interest: InterestConfig::default(),
+            host: HostConfig::default(),
+            gateway: GatewayConfig::default(),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// The module to run: its name, which must be that of its `export_module!`, and its `.wasm` file.
+    pub fn module(mut self, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.module = Some((name.into(), path.into()));
+        self
+    }
+
+    /// Listens for WebSocket clients at `host:port`; port 0 lets the system choose. May be called again for more.
+    pub fn websocket(mut self, address: impl Into<String>) -> Self {
+        self.listeners.push(address.into());
+        self
+    }
+
+    /// Encrypts all listeners. Without it they are plaintext: for loopback, or behind a proxy that does TLS.
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Bounds of each connection: message size, handshake time, connections at once.
+    pub fn connections(mut self, options: ListenerOptions) -> Self {
+        self.connection = options;
+        self
+    }
+
+    /// Who a token is. The default is [`Secrets`].
+    pub fn auth(mut self, auth: impl Authenticate) -> Self {
+        self.auth = Arc::new(auth);
+        self
+    }
+
+    /// Keeps compiled modules in this directory, which nobody else should be able to write: what is in it is
+    /// run as native code.
+    pub fn compiled_cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cache = Some(directory.into());
+        self
+    }
+
+    /// The time between two ticks; 50 ms by default.
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.host.tick = tick;
+        self
+    }
+
+    /// The seed of the world's random numbers; the clock's by default.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.world.seed = seed;
+        self
+    }
+
+    /// The world's bounds, its cells and its seed.
+    pub fn world(mut self, config: WorldConfig) -> Self {
+        self.world = config;
+        self
+    }
+
+    /// Who sees how far.
+    pub fn interest(mut self, config: InterestConfig) -> Self {
+        self.interest = config;
+        self
+    }
+
+    /// The loop's bounds.
+    pub fn host(mut self, config: HostConfig) -> Self {
+        self.host = config;
+        self
+    }
+
+    /// Bounds of sessions and shards.
+    pub fn gateway(mut self, config: GatewayConfig) -> Self {
+        self.gateway = config;
+        self
+    }
+
+    /// Time, memory and output of the module.
+    pub fn guest(mut self, limits: GuestLimits) -> Self {
+        self.guest = limits;
+        self
+    }
+
+    /// What the module says about itself, without running it. Needs no listener.
+    pub fn describe(&self) -> Result<ModuleDescription> {
+        Ok(self.load()?.0)
+    }
+
+    /// Starts, and runs until Ctrl-C or SIGTERM; then sees clients off and stops.
+    pub async fn run(self) -> Result<()> {
+        self.start()?.run_until_signal().await
+    }
+
+    /// Loads the module, runs its `init` and starts the threads. Returns when clients can connect.
+    pub fn start(self) -> Result<RunningServer> {
+        if self.listeners.is_empty() {
+            return Err(Error::NoListener);
+        }
+        let (description, guest) = self.load()?;
+        let options = ListenerOptions { tls: self.tls, ..self.connection };
+        let listeners = self.listeners.iter().map(|address| Listener::bind(address, options.clone()));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let urls = listeners.iter().map(Listener::url).collect();
+
+        let tick_us = u32::try_from(self.host.tick.as_micros()).unwrap_or(u32::MAX);
+        let module = Module { description: description.clone(), guest: Box::new(guest) };
+        let tick = evertick_schema::Duration::from_micros(i64::from(tick_us));
+        let mut simulation = Simulation::new(self.world, tick, vec![module])?;
+        simulation.init(now())?;
+        let interest = Interest::new(simulation.world(), simulation.module_rows(0), self.interest);
+
+        let (sender, inbox) = Host::inbox(&self.host);
+        let server_description = Arc::new(ServerDescription::new(&description, tick_us));
+        let metrics = Arc::default();
+        let gateway =
+            Gateway::start(&self.gateway, listeners, self.auth, server_description, sender, Arc::clone(&metrics))?;
+        let gateway = Arc::new(Mutex::new(Some(gateway)));
+        let publish = {
+            let gateway = Arc::clone(&gateway);
+            Box::new(move |frame| {
+                if let Ok(gateway) = gateway.lock()
+                    && let Some(gateway) = gateway.as_ref()
+                {
+                    gateway.publish(&frame);
+                }
+            })
+        };
+        let host = Host::new(self.host, simulation, interest, &description, inbox, publish)?;
+        RunningServer::start(urls, host, gateway, metrics)
+    }
+
+    fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {
+        let (name, path) = self.module.as_ref().ok_or(Error::NoModule)?;
+        let wasm = std::fs::read(path).map_err(|error| Error::Read { path: path.clone(), error })?;
+        let cache = self.cache.as_ref().map(|directory| -> Arc<dyn CompiledCache> {
+            Arc::new(DirectoryCache::new(directory.clone()))
+        });
+        let engine = Engine::new(self.engine.clone(), cache)?;
+        let loaded = engine.load(&wasm, self.guest.clone());
+        let (description, guest) = loaded.map_err(|error| Error::Load { path: path.clone(), error })?;
+        if description.name != *name {
+            let (wanted, found) = (name.clone(), description.name);
+            return Err(Error::Name { path: path.clone(), wanted, found });
+        }
+        Ok((description, guest))
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

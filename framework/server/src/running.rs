@@ -1,0 +1,122 @@
+//! A server that runs: its addresses, its counters, its end.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use evertick_gateway::{GatewayHandle, Metrics, MetricsSnapshot};
+use evertick_host::{Host, HostMetrics, HostSnapshot};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+
+/// How long clients have to take their last messages.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// The stack of the world's thread: guests run on it.
+const WORLD_STACK_BYTES: usize = 8 << 20;
+
+/// The counters of a server at one moment.
+#[derive(Clone, Debug)]
+pub struct ServerSnapshot {
+    /// Of the loop that owns the world.
+    pub host: HostSnapshot,
+    /// Of the sessions.
+    pub gateway: MetricsSnapshot,
+}
+
+/// A handle to a running server. Dropping it stops the server as [`RunningServer::stop`] does.
+pub struct RunningServer {
+    urls: Vec<String>,
+    gateway: Arc<Mutex<Option<GatewayHandle>>>,
+    gateway_metrics: Arc<Metrics>,
+    host_metrics: Arc<HostMetrics>,
+    world: Option<JoinHandle<()>>,
+    ended: watch::Receiver<bool>,
+}
+
+impl RunningServer {
+    pub(crate) fn start(
+        urls: Vec<String>,
+        host: Host,
+        gateway: Arc<Mutex<Option<GatewayHandle>>>,
+        gateway_metrics: Arc<Metrics>,
+    ) -> Result<Self> {
+        let host_metrics = host.metrics();
+        let (sender, ended) = watch::channel(false);
+        let world = std::thread::Builder::new().name("evertick-world".into()).stack_size(WORLD_STACK_BYTES).spawn(
+            move || {
+                // Says that the thread is over, however it ends.
+                let _ended = EndGuard(sender);
+                host.run();
+            },
+        )?;
+        Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), ended })
+    }
+
+    /// Where it listens, as `ws://` or `wss://` addresses.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// The counters now.
+    pub fn snapshot(&self) -> ServerSnapshot {
+        ServerSnapshot { host: self.host_metrics.snapshot(), gateway: self.gateway_metrics.snapshot() }
+    }
+
+    /// Waits for a reason to stop: Ctrl-C, SIGTERM, or that the world has ended by itself.
+    pub async fn stop_requested(&self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut ended = self.ended.clone();
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+            _ = ended.wait_for(|ended| *ended) => {}
+        }
+        Ok(())
+    }
+
+    /// Runs until [`stop_requested`](Self::stop_requested), then stops.
+    pub async fn run_until_signal(self) -> Result<()> {
+        self.stop_requested().await?;
+        tokio::task::spawn_blocking(|| self.stop()).await.map_err(std::io::Error::other)?
+    }
+
+    /// Tells clients goodbye, runs what they had called, and ends all threads. Blocks, for 5 s at most but for
+    /// what the world itself is at. An error says that the world's thread had panicked.
+    pub fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let gateway = self.gateway.lock().ok().and_then(|mut gateway| gateway.take());
+        if let Some(gateway) = gateway {
+            let cut_off = gateway.shutdown(SHUTDOWN_MAX);
+            if cut_off > 0 {
+                tracing::warn!(cut_off, "clients did not take their last messages in time");
+            }
+        }
+        // The gateway held the inbox; the loop ends when it has run what was in there.
+        match self.world.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(Error::WorldPanicked),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::error!(%error, "while stopping");
+        }
+    }
+}
+
+struct EndGuard(watch::Sender<bool>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
