@@ -195,7 +195,7 @@ impl Client {
     ) -> Result<Subscription, RowTypeError> {
         self.shared.types.row::<T>()?;
         let each = move |frame: &crate::FrameChanges| {
-            frame.events::<T>().into_iter().flatten().for_each(&mut function)
+            frame.events::<T>().into_iter().flatten().for_each(&mut function);
         };
         Ok(self.shared.callbacks.add(Box::new(each)))
     }

@@ -115,8 +115,22 @@ impl ChangeStream {
             },
             _ = self.closed.wait_for(Option::is_some) => {}
         }
+        Err(self.end())
+    }
+
+    /// The next frame that changed something, if it is there already: for loops that must not wait.
+    pub fn try_next(&mut self) -> Result<Option<Arc<FrameChanges>>, StreamError> {
+        match self.frames.try_recv() {
+            Ok(frame) => Ok(Some(frame)),
+            Err(broadcast::error::TryRecvError::Lagged(count)) => Err(StreamError::Lagged(count)),
+            Err(_) if self.closed.borrow().is_some() => Err(self.end()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn end(&self) -> StreamError {
         let why = self.closed.borrow().clone();
-        Err(StreamError::Disconnected(why.unwrap_or(Disconnected::ByClient)))
+        StreamError::Disconnected(why.unwrap_or(Disconnected::ByClient))
     }
 }
 
@@ -141,8 +155,21 @@ impl<T: Row> EventStream<T> {
                 return Ok(event);
             }
             let frame = self.frames.next().await?;
-            // The type was compared with the description when the stream was made.
-            self.waiting.extend(frame.events::<T>().into_iter().flatten());
+            self.take(&frame);
         }
+    }
+
+    /// The next event, if it is there already: for loops that must not wait.
+    pub fn try_next(&mut self) -> Result<Option<T>, StreamError> {
+        while self.waiting.is_empty() {
+            let Some(frame) = self.frames.try_next()? else { return Ok(None) };
+            self.take(&frame);
+        }
+        Ok(self.waiting.pop_front())
+    }
+
+    fn take(&mut self, frame: &FrameChanges) {
+        // The type was compared with the description when the stream was made.
+        self.waiting.extend(frame.events::<T>().into_iter().flatten());
     }
 }

@@ -1,0 +1,348 @@
+//! A small host: it takes what the gateway sends and answers with real frames, as the gateway's contract says. No WASM, no world.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
+
+pub mod module;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evertick_gateway::{
+    Account, Gateway, GatewayConfig, GatewayHandle, Metrics, MetricsSnapshot, ServerDescription, Unauthorized,
+};
+use evertick_protocol::{
+    BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, SessionFrame, TopicId, TopicKind,
+    WireSchema,
+};
+use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
+use evertick_transport::Listener;
+use module::{
+    IncrementRefusal, SAID, SCORE, SECRET, Said, Score, Secret, TITLE, Title, argument, bytes, result,
+};
+use tokio::sync::mpsc;
+
+/// Longer than anything here takes; only a hang gets there.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, Box::pin(future)).await.expect("it hangs")
+}
+
+const EVERYONE: TopicId = TopicId(1);
+const SECRETS: TopicId = TopicId(2);
+const SECRET_ENTITY: EntityId = EntityId(1000);
+
+/// The host's thread with its gateway.
+pub struct Host {
+    inner: Arc<Mutex<Inner>>,
+    thread: Option<JoinHandle<()>>,
+    metrics: Arc<Metrics>,
+}
+
+struct Inner {
+    world: World,
+    gateway: Option<GatewayHandle>,
+    inbox: mpsc::Receiver<Ingress>,
+    paused: bool,
+    stopped: bool,
+}
+
+impl Host {
+    pub fn start(config: &GatewayConfig, listeners: Vec<Listener>) -> Self {
+        Self::with_inbox(config, listeners, 1024)
+    }
+
+    pub fn with_inbox(config: &GatewayConfig, listeners: Vec<Listener>, inbox: usize) -> Self {
+        let (sender, inbox) = mpsc::channel(inbox);
+        let description = Arc::new(ServerDescription::new(&module::description(), 50_000));
+        let metrics = Arc::new(Metrics::default());
+        let gateway = Gateway::start(
+            config,
+            listeners,
+            Arc::new(authenticate),
+            description,
+            sender,
+            Arc::clone(&metrics),
+        );
+        let inner = Inner {
+            world: World::new(),
+            gateway: Some(gateway.unwrap()),
+            inbox,
+            paused: false,
+            stopped: false,
+        };
+        let inner = Arc::new(Mutex::new(inner));
+        let thread = std::thread::spawn({
+            let inner = Arc::clone(&inner);
+            move || {
+                while !lock(&inner).turn() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        Self { inner, thread: Some(thread), metrics }
+    }
+
+    /// A client's end of a loopback.
+    pub fn loopback(&self) -> Box<dyn evertick_transport::Connection> {
+        Box::new(lock(&self.inner).gateway.as_ref().unwrap().loopback().unwrap())
+    }
+
+    /// While paused, nothing is taken from the inbox.
+    pub fn pause(&self, paused: bool) {
+        lock(&self.inner).paused = paused;
+    }
+
+    /// Sends an event to everyone, in a frame of its own.
+    pub fn shout(&self, text: &str) {
+        let mut inner = lock(&self.inner);
+        inner.world.said.push(bytes(&Said { text: text.to_owned() }));
+        inner.publish();
+    }
+
+    /// Publishes frames of which the shards lose some.
+    pub fn overrun(&self, frames: usize) {
+        let mut inner = lock(&self.inner);
+        (0..frames).for_each(|_| inner.publish());
+    }
+
+    /// Ends a session from the host's side.
+    pub fn dismiss(&self, session: SessionId, close: evertick_protocol::Close) {
+        let mut inner = lock(&self.inner);
+        inner.world.own.entry(session).or_default().close = Some(close);
+        inner.publish();
+    }
+
+    /// The sessions that the host knows of.
+    pub fn sessions(&self) -> BTreeSet<SessionId> {
+        lock(&self.inner).world.sessions.clone()
+    }
+
+    /// The `seq`s of all calls, in the order they came.
+    pub fn calls(&self) -> Vec<u32> {
+        lock(&self.inner).world.calls.clone()
+    }
+
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.metrics.snapshot()
+    }
+
+    /// Waits for something that comes about on other threads.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let wait = async {
+            while !condition(self) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("never: {what}; {:?}", self.metrics()));
+    }
+
+    /// Stops the gateway and the host; returns how many connections were cut off.
+    pub fn shutdown(&self, within: Duration) -> usize {
+        let gateway = lock(&self.inner).gateway.take().unwrap();
+        let cut_off = gateway.shutdown(within);
+        lock(&self.inner).stopped = true;
+        cut_off
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        lock(&self.inner).stopped = true;
+        self.thread.take().into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap()
+}
+
+fn authenticate(token: &[u8]) -> Result<Account, Unauthorized> {
+    if token == b"nobody" {
+        return Err(Unauthorized("there is no such account".to_owned()));
+    }
+    let mut identity = [0; 32];
+    identity.iter_mut().zip(token).for_each(|(to, from)| *to = *from);
+    Ok(Account { identity: Identity(identity), roles: Arc::new([]) })
+}
+
+impl Inner {
+    fn turn(&mut self) -> bool {
+        if !self.paused {
+            let mut any = false;
+            while let Ok(ingress) = self.inbox.try_recv() {
+                any = true;
+                self.world.take(ingress);
+            }
+            if any {
+                self.publish();
+            }
+        }
+        self.stopped
+    }
+
+    fn publish(&mut self) {
+        let frame = Arc::new(self.world.frame());
+        if let Some(gateway) = &self.gateway {
+            gateway.publish(&frame);
+        }
+    }
+}
+
+/// Scores and titles that everyone sees, a secret that those see who look.
+struct World {
+    schema: WireSchema,
+    writer: BlockWriter,
+    tick: u64,
+    version: u16,
+    sessions: BTreeSet<SessionId>,
+    calls: Vec<u32>,
+    /// By slot; entity is slot + 1.
+    scores: Vec<u32>,
+    changed: BTreeSet<u32>,
+    /// Slots that are in the roster already.
+    known: u32,
+    said: Vec<Vec<u8>>,
+    own: BTreeMap<SessionId, SessionFrame>,
+    looking: BTreeSet<SessionId>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            schema: WireSchema::new(&module::description().rows).unwrap(),
+            writer: BlockWriter::new(),
+            tick: 0,
+            version: 0,
+            sessions: BTreeSet::new(),
+            calls: Vec::new(),
+            scores: vec![0],
+            changed: BTreeSet::new(),
+            known: 1,
+            said: Vec::new(),
+            own: BTreeMap::new(),
+            looking: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, ingress: Ingress) {
+        match ingress {
+            Ingress::Open { session, .. } => {
+                assert!(self.sessions.insert(session), "a session opens once");
+                self.own.entry(session).or_default().entered.push((EVERYONE, Bytes::new()));
+            }
+            Ingress::Call { session, seq, reducer, args } => {
+                assert!(self.sessions.contains(&session), "calls come between open and close");
+                self.calls.push(seq);
+                let result = self.call(session, reducer, &args);
+                self.own.entry(session).or_default().results.push(CallReply { seq, result });
+            }
+            Ingress::Close { session } => {
+                assert!(self.sessions.remove(&session), "an open session closes once");
+                self.looking.remove(&session);
+                self.own.remove(&session);
+            }
+        }
+    }
+
+    fn call(&mut self, session: SessionId, reducer: u32, args: &[u8]) -> CallOutcome {
+        match reducer {
+            module::Spawn::NUMBER => {
+                self.scores.push(0);
+                CallOutcome::Ok(result(&EntityId(self.scores.len() as u64)))
+            }
+            module::Increment::NUMBER => {
+                let entity = argument::<EntityId>(args).unwrap();
+                let slot = entity.0.wrapping_sub(1);
+                match self.scores.get_mut(slot as usize) {
+                    Some(score) => {
+                        *score += 1;
+                        self.changed.insert(slot as u32);
+                        CallOutcome::Ok(result(score))
+                    }
+                    None => {
+                        let refusal = IncrementRefusal::NoSuch { entity }.encode();
+                        let fields = refusal.fields.into();
+                        CallOutcome::Refused { variant: refusal.variant, message: refusal.message, fields }
+                    }
+                }
+            }
+            module::Say::NUMBER => {
+                self.said.push(bytes(&Said { text: argument(args).unwrap() }));
+                CallOutcome::Ok(Bytes::new())
+            }
+            module::Look::NUMBER => {
+                let own = self.own.entry(session).or_default();
+                if argument::<bool>(args).unwrap() {
+                    self.looking.insert(session);
+                    own.entered.push((SECRETS, Bytes::new()));
+                } else if self.looking.remove(&session) {
+                    own.left.push(SECRETS);
+                }
+                CallOutcome::Ok(Bytes::new())
+            }
+            module::Crash::NUMBER => {
+                CallOutcome::Failed { code: FailCode::Internal, message: "it trapped".to_owned(), id: 7 }
+            }
+            _ => CallOutcome::Failed {
+                code: FailCode::UnknownReducer,
+                message: "no such reducer".to_owned(),
+                id: 0,
+            },
+        }
+    }
+
+    fn frame(&mut self) -> Frame {
+        self.tick += 1;
+        let scores: Vec<_> = self.scores.iter().map(|value| bytes(&Score { value: *value })).collect();
+        let title = bytes(&Title { text: "the first".to_owned() });
+        let mut frame = Frame {
+            tick: self.tick,
+            time: Timestamp(self.tick as i64 * 50_000),
+            seq: self.tick,
+            tick_cost_us: 123,
+            ..Frame::default()
+        };
+
+        self.writer.begin(EVERYONE, self.version);
+        let new: Vec<u32> = (self.known..scores.len() as u32).collect();
+        let entries: Vec<_> = new.iter().map(|slot| (*slot, EntityId(u64::from(*slot) + 1))).collect();
+        self.writer.enter(&entries);
+        self.changed.extend(new);
+        let changed: Vec<u32> = std::mem::take(&mut self.changed).into_iter().collect();
+        self.writer.rows(&self.schema, SCORE, u64::MAX, &changed, |index| &scores[changed[index] as usize]);
+        let said = std::mem::take(&mut self.said);
+        self.writer.events(SAID, said.iter().map(Vec::as_slice));
+        self.known = scores.len() as u32;
+        self.version = self.writer.version();
+        if !self.writer.is_empty() {
+            frame.blocks.insert(EVERYONE, self.writer.finish());
+        }
+
+        let slots: Vec<u32> = (0..scores.len() as u32).collect();
+        self.writer.begin_snapshot(EVERYONE, self.version, TopicKind::Everyone);
+        let entries: Vec<_> = slots.iter().map(|slot| (*slot, EntityId(u64::from(*slot) + 1))).collect();
+        self.writer.enter(&entries);
+        self.writer.rows(&self.schema, SCORE, u64::MAX, &slots, |index| &scores[index]);
+        self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
+        let everyone = self.writer.finish();
+
+        let secret = bytes(&Secret { value: 42 });
+        self.writer.begin_snapshot(SECRETS, 0, TopicKind::Group(9));
+        self.writer.enter(&[(0, SECRET_ENTITY)]);
+        self.writer.rows(&self.schema, SECRET, u64::MAX, &[0], |_| &secret);
+        let secrets = self.writer.finish();
+
+        for (session, mut own) in std::mem::take(&mut self.own) {
+            for (topic, snapshot) in &mut own.entered {
+                *snapshot = if *topic == EVERYONE { everyone.clone() } else { secrets.clone() };
+            }
+            frame.sessions.insert(session, own);
+        }
+        frame
+    }
+}
