@@ -149,7 +149,8 @@ impl Form {
     }
 }
 
-/// Writes `keys`, lane after lane, or the rows' own bytes if that is smaller.
+/// Writes `keys`, lane after lane, or the rows' own bytes if that is smaller. Multiples are always packed: what
+/// a client is shown must not depend on how many rows happen to change together.
 fn numbers<'row>(
     out: &mut Vec<u8>,
     keys: &[i64],
@@ -158,23 +159,16 @@ fn numbers<'row>(
     row: &impl Fn(usize) -> &'row [u8],
     form: Form,
 ) {
-    let mut packed = Some(0);
-    for lane in keys.chunks_exact(count) {
-        let (low, width) = frame_of(lane);
-        let cost = 1 + varint_len(form.varint(low)) + bits::bytes_of(count, width);
-        packed = packed.filter(|_| width <= WIDTH_MAX).map(|sum| sum + cost);
-    }
-    let packed = packed.unwrap_or(usize::MAX);
-    let varint = match form {
-        Form::Multiple => usize::MAX,
-        _ => keys.iter().map(|key| varint_len(form.varint(*key))).sum(),
-    };
-    if column.size * count <= packed.min(varint) {
-        return raw(out, column, count, row);
-    }
-    if varint < packed {
-        out.push(VARINT);
-        return keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
+    if form != Form::Multiple {
+        let varint: usize = keys.iter().map(|key| varint_len(form.varint(*key))).sum();
+        let packed = packed_cost(keys, count, form).unwrap_or(usize::MAX);
+        if column.size * count <= packed.min(varint) {
+            return raw(out, column, count, row);
+        }
+        if varint < packed {
+            out.push(VARINT);
+            return keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
+        }
     }
     out.push(PACKED);
     for lane in keys.chunks_exact(count) {
@@ -183,6 +177,15 @@ fn numbers<'row>(
         put::varint(out, form.varint(low));
         bits::pack(out, width, lane.iter().map(|key| key.wrapping_sub(low) as u64));
     }
+}
+
+/// Bytes of a packed column; `None` when differences are too large for one.
+fn packed_cost(keys: &[i64], count: usize, form: Form) -> Option<usize> {
+    keys.chunks_exact(count).try_fold(0, |sum, lane| {
+        let (low, width) = frame_of(lane);
+        let cost = 1 + varint_len(form.varint(low)) + bits::bytes_of(count, width);
+        (width <= WIDTH_MAX).then_some(sum + cost)
+    })
 }
 
 /// The smallest of `keys`, and the bits of the largest difference to it.

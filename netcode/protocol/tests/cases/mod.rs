@@ -1,0 +1,7 @@
+//! What the golden corpus consists of.
+#![allow(unreachable_pub, reason = "modules of a test")]
+
+pub mod frames;
+pub mod malformed;
+pub mod messages;
+pub mod quantizer;

@@ -1,0 +1,105 @@
+//! Every decoder, called with bytes of any kind. Property tests and fuzz targets share these.
+
+use evertick_protocol::{
+    BlockReader, Changes, ClientMessage, Replica, ServerMessage, TopicId, TopicKind, WireSchema,
+};
+use evertick_schema::{EntityId, check_row};
+
+use super::description::kinds;
+use super::{Stage, frame};
+
+/// A client's message: what can be read is written as the same bytes.
+pub fn client_message(bytes: &[u8]) {
+    if let Ok(message) = ClientMessage::decode(bytes) {
+        let mut again = Vec::new();
+        message.encode(&mut again);
+        assert_eq!(again, bytes);
+    }
+}
+
+/// A server's message other than a frame. (Unknown close codes are read as internal.)
+pub fn server_message(bytes: &[u8]) {
+    match ServerMessage::decode(bytes) {
+        Ok(ServerMessage::Closed(_)) | Err(_) => {}
+        Ok(message) => {
+            let mut again = Vec::new();
+            message.encode(&mut again);
+            assert_eq!(again, bytes);
+        }
+    }
+}
+
+/// A block's sections.
+pub fn block(bytes: &[u8]) {
+    let schema = WireSchema::new(&kinds().rows).unwrap();
+    let mut reader = BlockReader::new();
+    if reader.begin(bytes).is_ok() {
+        while let Ok(Some(_)) = reader.next_section(&schema) {}
+    }
+}
+
+/// A frame's body, applied to a replica that knows two topics.
+pub fn changed_frame(bytes: &[u8]) {
+    let (mut replica, _) = populated();
+    apply_any(&mut replica, bytes);
+}
+
+/// A snapshot: the bytes are the block of the one topic entered. Topic 1 is known already.
+pub fn snapshot(bytes: &[u8]) {
+    let mut body = vec![1];
+    body.extend_from_slice(&[0; 8]);
+    body.extend_from_slice(&[0, 1]);
+    let mut len = bytes.len();
+    while len >= 0x80 {
+        body.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    body.push(len as u8);
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(&[0, 0]);
+    let (mut replica, _) = populated();
+    apply_any(&mut replica, &body);
+}
+
+/// A replica with rows of some types in topics 1 and 2, and the message that made it.
+pub fn populated() -> (Replica, Vec<u8>) {
+    let description = kinds();
+    let mut stage = Stage::new(&description);
+    for topic in [1, 2] {
+        stage.enter(topic, TopicKind::Everyone, |writer, schema| {
+            let entity = |slot: u32| (slot, EntityId(u64::from(slot + topic * 100)));
+            writer.enter(&[entity(0), entity(1), entity(5)]);
+            for (row, codec) in schema.rows().iter().enumerate().filter(|(_, codec)| !codec.event) {
+                let zeros = vec![0; codec.layout.size as usize];
+                if check_row(&codec.layout, &zeros).is_ok() {
+                    writer.rows(schema, row as u32, codec.all_fields, &[0, 1], |_| &zeros);
+                }
+            }
+        });
+    }
+    let message = stage.send();
+    let mut replica = Replica::with_bytes_max(&description, 1 << 20).unwrap();
+    replica.apply(frame(&message), &mut Changes::new()).unwrap();
+    assert!(replica.topics().any(|(topic, _)| topic == TopicId(1)));
+    (replica, message)
+}
+
+/// Applies a body of any bytes. Afterwards the replica is broken, or all it holds is valid.
+fn apply_any(replica: &mut Replica, body: &[u8]) {
+    let mut message = vec![0x82];
+    message.extend_from_slice(body);
+    let mut changes = Changes::new();
+    if replica.apply(frame(&message), &mut changes).is_err() {
+        assert!(replica.broken().is_some());
+        assert_eq!(changes.iter().count(), 0);
+        return;
+    }
+    for (row, codec) in replica.schema().rows().iter().enumerate() {
+        for (_, bytes) in replica.rows(row as u32) {
+            check_row(&codec.layout, bytes).unwrap();
+        }
+    }
+    for event in changes.events() {
+        check_row(&replica.schema().row(event.row).layout, event.bytes).unwrap();
+    }
+}

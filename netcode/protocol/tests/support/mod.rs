@@ -1,0 +1,135 @@
+//! A description with every kind of field, and a stage on which a server plays frames for one client.
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+pub mod decoders;
+pub mod description;
+pub mod json;
+pub mod random;
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use evertick_protocol::{
+    BlockWriter, CallOutcome, CallReply, Changes, Frame, FrameMessage, ProtocolError, Replica, ServerMessage,
+    SessionFrame, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
+};
+use evertick_schema::{Field, ModuleDescription, RowWriter, Timestamp};
+
+/// A field's value of any type.
+pub trait Put {
+    fn size(&self) -> usize;
+    fn put(&self, row: &mut RowWriter<'_>, at: usize);
+}
+
+impl<T: Field> Put for T {
+    fn size(&self) -> usize {
+        T::SIZE
+    }
+
+    fn put(&self, row: &mut RowWriter<'_>, at: usize) {
+        self.write(row, at);
+    }
+}
+
+/// The bytes of a row with these fields.
+pub fn row(fields: &[&dyn Put]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = RowWriter::new(&mut bytes, fields.iter().map(|field| field.size()).sum());
+    let mut at = 0;
+    for field in fields {
+        field.put(&mut writer, at);
+        at += field.size();
+    }
+    bytes
+}
+
+/// Plays the server's part: one session, frames packed for it as a gateway would.
+pub struct Stage {
+    pub schema: WireSchema,
+    writer: BlockWriter,
+    versions: HashMap<TopicId, u16>,
+    topics: TopicList,
+    frame: Frame,
+    own: SessionFrame,
+    tick: u64,
+}
+
+impl Stage {
+    pub fn new(description: &ModuleDescription) -> Self {
+        Self {
+            schema: WireSchema::new(&description.rows).unwrap(),
+            writer: BlockWriter::new(),
+            versions: HashMap::new(),
+            topics: TopicList::default(),
+            frame: Frame::default(),
+            own: SessionFrame::default(),
+            tick: 100,
+        }
+    }
+
+    /// The session enters a topic.
+    pub fn enter(&mut self, topic: u32, kind: TopicKind, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        let topic = TopicId(topic);
+        let version = *self.versions.entry(topic).or_default();
+        self.writer.begin_snapshot(topic, version, kind);
+        write(&mut self.writer, &self.schema);
+        self.own.entered.push((topic, self.writer.finish()));
+    }
+
+    /// The session enters a cell.
+    pub fn enter_cell(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        self.enter(topic, TopicKind::Cell { space: 0, x: topic as i32, y: -3 }, write);
+    }
+
+    /// A topic changes.
+    pub fn change(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        let topic = TopicId(topic);
+        let version = self.versions.entry(topic).or_default();
+        self.writer.begin(topic, *version);
+        write(&mut self.writer, &self.schema);
+        *version = self.writer.version();
+        self.frame.blocks.insert(topic, self.writer.finish());
+    }
+
+    /// The session no longer sees a topic.
+    pub fn leave(&mut self, topic: u32) {
+        self.own.left.push(TopicId(topic));
+    }
+
+    /// A call is answered.
+    pub fn reply(&mut self, seq: u32, result: CallOutcome) {
+        self.own.results.push(CallReply { seq, result });
+    }
+
+    pub fn reply_ok(&mut self, seq: u32, bytes: &[u8]) {
+        self.reply(seq, CallOutcome::Ok(Bytes::copy_from_slice(bytes)));
+    }
+
+    /// Ends the frame: the session's message.
+    pub fn send(&mut self) -> Vec<u8> {
+        self.tick += 1;
+        self.frame.tick = self.tick;
+        self.frame.time = Timestamp(1_700_000_000_000_000 + 50_000 * self.tick as i64);
+        let mut out = Vec::new();
+        assert!(pack_frame(&self.frame, Some(&self.own), &mut self.topics, &mut out), "nothing was said");
+        self.frame = Frame::default();
+        self.own = SessionFrame::default();
+        out
+    }
+}
+
+/// The frame in a message.
+pub fn frame(message: &[u8]) -> FrameMessage<'_> {
+    match ServerMessage::decode(message).unwrap() {
+        ServerMessage::Frame(frame) => frame,
+        other => panic!("{other:?} is not a frame"),
+    }
+}
+
+/// Applies a frame's message.
+pub fn apply(replica: &mut Replica, message: &[u8]) -> Result<Changes, ProtocolError> {
+    let mut changes = Changes::new();
+    replica.apply(frame(message), &mut changes)?;
+    Ok(changes)
+}
