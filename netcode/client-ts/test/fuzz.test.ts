@@ -1,0 +1,106 @@
+/** Whatever bytes come, the client gives a value or a ProtocolError, soon. */
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { Reader } from "../src/bytes.ts";
+import { ProtocolError } from "../src/errors.ts";
+import { readMessage, readReplies } from "../src/messages.ts";
+import { Replica } from "../src/replica.ts";
+import { type ModuleDef, readDescription } from "../src/schema.ts";
+import { goldenBytes, goldenJson } from "./golden.ts";
+
+/** Reproducible noise (mulberry32). */
+function random(seed: number): (below: number) => number {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+/** Feeds messages to a client's state; returns how many of them were understood. */
+function feed(module: ModuleDef, messages: readonly Uint8Array[]): number {
+  const replica = new Replica(module);
+  let understood = 0;
+  try {
+    for (const bytes of messages) {
+      const message = readMessage(bytes);
+      if (message.kind === "frame") {
+        replica.apply(message.reader);
+        readReplies(message.reader);
+      }
+      understood++;
+    }
+  } catch (error) {
+    assert.ok(error instanceof ProtocolError, String((error as Error).stack));
+  }
+  return understood;
+}
+
+const corpora = ["kinds", "encodings", "quantized", "topics", "results"].map((name) => {
+  const { description, steps } = goldenJson<{ description: unknown; steps: { file: string }[] }>(`replica-${name}.json`);
+  return { module: readDescription(JSON.stringify(description), "0".repeat(64)), frames: steps.map(({ file }) => goldenBytes(file)) };
+});
+
+test("mutated frames are values or errors", () => {
+  const below = random(1);
+  let rounds = 0;
+  for (const { module, frames } of corpora) {
+    const small = frames.filter((bytes) => bytes.length < 20_000);
+    for (let round = 0; round < 400; round++) {
+      const mutated = small.map((bytes) => {
+        const copy = bytes.slice(0, below(10) === 0 ? below(bytes.length + 1) : bytes.length);
+        for (let flips = below(4); flips > 0 && copy.length > 0; flips--) copy[below(copy.length)] = below(256);
+        return copy;
+      });
+      feed(module, mutated);
+      rounds++;
+    }
+    assert.equal(feed(module, frames), frames.length, "unharmed frames are understood");
+  }
+  assert.equal(rounds, corpora.length * 400);
+});
+
+test("noise behind a message's kind is a value or an error", () => {
+  const below = random(2);
+  const { module } = corpora[0]!;
+  for (let round = 0; round < 3_000; round++) {
+    const bytes = Uint8Array.from({ length: below(80) }, () => below(256));
+    if (bytes.length > 0) bytes[0] = 0x81 + below(4);
+    feed(module, [bytes]);
+  }
+});
+
+test("every prefix of a message is an error", () => {
+  const names = readdirSync(new URL("../protocol/tests/golden/", `file://${process.cwd()}/`));
+  for (const name of names.filter((file) => /^server-.*\.bin$/.test(file))) {
+    const whole = goldenBytes(name);
+    for (let length = 0; length < whole.length; length++) {
+      assert.throws(() => readMessage(whole.slice(0, length)), ProtocolError, `${name} cut at ${length}`);
+    }
+  }
+});
+
+test("numbers have one form", () => {
+  const read = (...bytes: number[]) => Reader.of(Uint8Array.from(bytes));
+  assert.equal(read(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01).varint64(), 2n ** 64n - 1n);
+  assert.equal(read(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01).zigzag64(), -(2n ** 63n));
+  assert.equal(read(0xff, 0xff, 0xff, 0xff, 0x0f).varint(), 0xffffffff);
+  assert.equal(read(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01).varint64(), 1n << 49n);
+  for (const bad of [[0x80, 0x00], [0x80], [], [0xff, 0xff, 0xff, 0xff, 0x1f]]) {
+    assert.throws(() => read(...bad).varint(), ProtocolError, bad.join());
+  }
+  assert.throws(() => read(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02).varint64(), ProtocolError);
+});
+
+test("descriptions that are none are errors", () => {
+  const good = JSON.stringify({ name: "m", rows: [{ name: "A", kind: "component", fields: [{ name: "x", type: "u8" }] }], reducers: [] });
+  assert.equal(readDescription(good, "").rows.length, 1);
+  const deep = (levels: number) => `${'{"list":'.repeat(levels)}"u8"${"}".repeat(levels)}`;
+  const withType = (type: unknown) => JSON.stringify({ name: "m", rows: [{ name: "A", kind: "component", fields: [{ name: "x", type }] }], reducers: [] });
+  const bad = ["", "null", "[]", "{}", good.replace("u8", "u9"), good.replace('"component"', "7"), good.replace('"u8"', deep(9)), good.replace('"u8"', deep(50_000)), withType({ enum: { name: "E", size: 3, variants: [] } })];
+  for (const json of bad) assert.throws(() => readDescription(json, ""), ProtocolError, json.slice(0, 80));
+});

@@ -1,0 +1,176 @@
+/** This client reads and writes what the Rust implementation reads and writes. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ProtocolError } from "../src/errors.ts";
+import { bye, call, hello, ping, readMessage, readReplies } from "../src/messages.ts";
+import { dequantize, quantize, quantizerOf } from "../src/quantizer.ts";
+import { Replica } from "../src/replica.ts";
+import { type ModuleDef, readDescription, type WireDef } from "../src/schema.ts";
+import { float, fromFloat, fromHex, goldenBytes, goldenJson, roundRow, rowToGolden, time, toHex } from "./golden.ts";
+
+/** The fields of all kinds of messages; each has some of them. */
+interface Json {
+  kind: string;
+  protocol: number;
+  schema: string;
+  token: string;
+  seq: number;
+  reducer: number;
+  args: string;
+  client_us: string;
+  session: string;
+  identity: string;
+  tick: string;
+  tick_us: number;
+  tick_cost_us: number;
+  time_us: string;
+  description: string | null;
+  code: number;
+  message: string;
+}
+
+interface Step {
+  file: string;
+  tick: string;
+  time_us: string;
+  changes: { change: string; row: string; entity: string; old: Record<string, unknown> | null }[];
+  events: { row: string; value: Record<string, unknown> }[];
+  results: Record<string, unknown>[];
+  rows: Record<string, Record<string, Record<string, unknown>>>;
+}
+
+const NO_HASH = "0".repeat(64);
+
+test("client messages are written as in the corpus", () => {
+  for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("client.json")) {
+    const { kind } = message;
+    const written =
+      kind === "hello" ? hello(message.schema, fromHex(message.token))
+      : kind === "call" ? call(message.seq, message.reducer, fromHex(message.args))
+      : kind === "ping" ? ping(BigInt(message.client_us))
+      : bye();
+    assert.equal(toHex(written), toHex(goldenBytes(file)), file);
+  }
+});
+
+test("server messages are read as in the corpus", () => {
+  const codes = ["Normal", "BadMessage", "TooLarge", "Flooding", "TooSlow", "Unauthorized", "Unsupported", "Shutdown", "Internal", "Timeout"];
+  for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("server.json")) {
+    const read = readMessage(goldenBytes(file));
+    assert.equal(String(read.kind), message.kind, file);
+    if (read.kind === "closed") {
+      assert.deepEqual([codes.indexOf(read.reason) + 1, read.message], [message.code, message.message], file);
+    } else if (read.kind === "pong") {
+      assert.deepEqual(
+        [String(read.clientTime), time(read.tick), time(read.time), read.tickCost],
+        [message.client_us, time(message.tick), time(message.time_us), message.tick_cost_us],
+        file,
+      );
+    } else if (read.kind === "welcome") {
+      assert.deepEqual(
+        [read.protocol, String(read.session), read.identity, time(read.tick), read.tickLength, time(read.time), read.schema, read.description],
+        [message.protocol, message.session, message.identity, time(message.tick), message.tick_us, time(message.time_us), message.schema, message.description],
+        file,
+      );
+    }
+  }
+});
+
+for (const name of ["kinds", "encodings", "quantized", "topics", "results"]) {
+  test(`frames are applied as in the corpus: ${name}`, () => {
+    const { description, steps } = goldenJson<{ description: unknown; steps: Step[] }>(`replica-${name}.json`);
+    const module = readDescription(JSON.stringify(description), NO_HASH);
+    const replica = new Replica(module);
+    for (const table of replica.tables) if (table) table.watched = true;
+    for (const step of steps) checkStep(module, replica, step);
+  });
+}
+
+function checkStep(module: ModuleDef, replica: Replica, step: Step): void {
+  const message = readMessage(goldenBytes(step.file));
+  assert.ok(message.kind === "frame");
+  const applied = replica.apply(message.reader);
+  const results = readReplies(message.reader).map(({ seq, result }) =>
+    result.status === "ok" ? { seq, status: "ok", payload: toHex(result.payload) }
+    : result.status === "refused" ? { seq, status: "refused", variant: result.variant, message: result.message, fields: toHex(result.fields) }
+    : { seq, status: "failed", code: failCode(result.code), message: result.message, id: String(result.id) },
+  );
+  const fields = (row: string) => module.rows.find((def) => def?.name === row)!.fields;
+  const changes = applied.changes.flatMap(([number, { inserted, updated, before, removed, last }]) => {
+    const def = module.rows[number]!;
+    const change = (kind: string, local: number, old: Readonly<Record<string, unknown>> | undefined) => ({
+      change: kind,
+      row: def.name,
+      entity: String(replica.entities.id(local)),
+      old: old ? rowToGolden(def.fields, old) : null,
+    });
+    return [
+      ...inserted.map((local) => change("inserted", local, undefined)),
+      ...updated.map((local, index) => change("updated", local, before[index])),
+      ...removed.map((local, index) => change("removed", local, last[index])),
+    ].sort((a, b) => (BigInt(a.entity) < BigInt(b.entity) ? -1 : 1));
+  });
+  const rows: Step["rows"] = {};
+  replica.tables.forEach((table) => {
+    for (let row = 0; row < (table?.count ?? 0); row++) {
+      (rows[table!.def.name] ??= {})[String(replica.entities.id(table!.locals[row]!))] = rowToGolden(table!.def.fields, table!.object(row));
+    }
+  });
+  const rounded = (row: string, value: Record<string, unknown> | null) => value && roundRow(fields(row), value);
+  assert.equal(time(applied.tick), time(step.tick), step.file);
+  assert.equal(time(applied.time), time(step.time_us), step.file);
+  assert.deepEqual(changes, step.changes.map((change) => ({ ...change, old: rounded(change.row, change.old) })), step.file);
+  assert.deepEqual(
+    applied.events.map(({ row, value }) => ({ row: module.rows[row]!.name, value: rowToGolden(module.rows[row]!.fields, value) })),
+    step.events.map(({ row, value }) => ({ row, value: rounded(row, value) })),
+    step.file,
+  );
+  assert.deepEqual(results, step.results, step.file);
+  const expected = Object.entries(step.rows).map(([row, entities]) => [
+    row,
+    Object.fromEntries(Object.entries(entities).map(([entity, value]) => [entity, rounded(row, value)])),
+  ]);
+  assert.deepEqual(rows, Object.fromEntries(expected), step.file);
+}
+
+function failCode(code: string): number {
+  return ["UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal"].indexOf(code) + 1;
+}
+
+test("malformed bytes are refused with a ProtocolError", () => {
+  const { description } = goldenJson<{ description: unknown }>("replica-kinds.json");
+  const module = readDescription(JSON.stringify(description), NO_HASH);
+  for (const { what, as, hex } of goldenJson<{ what: string; as: string; hex: string }[]>("malformed.json")) {
+    if (as === "client") continue; // for servers to refuse
+    assert.throws(() => {
+      const message = readMessage(fromHex(hex));
+      if (as === "server") return;
+      assert.ok(message.kind === "frame");
+      new Replica(module).apply(message.reader);
+      readReplies(message.reader);
+    }, ProtocolError, what);
+  }
+});
+
+test("quantizers give the same bits", () => {
+  interface Case {
+    type: "f32" | "f64";
+    wire: WireDef;
+    values: (number | string)[];
+    q: (number | string | null)[];
+    back: (number | string | null)[];
+  }
+  for (const { type, wire, values, q, back } of goldenJson<Case[]>("quantizer.json")) {
+    const quantizer = quantizerOf(wire);
+    values.forEach((value, index) => {
+      const multiple = quantizer && quantize(quantizer, fromFloat(value));
+      const place = `${JSON.stringify(wire)} of ${value}`;
+      assert.equal(multiple === undefined ? null : float(multiple), q[index] === null ? null : Number(q[index]), place);
+      if (multiple === undefined || !quantizer) return assert.equal(back[index], null, place);
+      const exact = dequantize(quantizer, multiple);
+      assert.equal(float(type === "f32" ? Math.fround(exact) : exact), back[index], place);
+    });
+  }
+});

@@ -1,0 +1,119 @@
+/** Time and interpolation. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { TickClock } from "../src/clock.ts";
+import { LaneColumn } from "../src/lanes.ts";
+import { Interpolation } from "../src/interpolation.ts";
+import { Rate } from "../src/stats.ts";
+import { Table, type TableChanges } from "../src/table.ts";
+import { Topic } from "../src/topic.ts";
+
+const HOME = new Topic(1, { kind: "owner" }, 0);
+
+/** A table with one entity, and its past. */
+function walker(snapDistance?: number) {
+  const table = new Table({ name: "Position", kind: "component", fields: [{ name: "at", type: "vec2" }] });
+  const past = new Interpolation(table, "at", snapDistance === undefined ? {} : { snapDistance });
+  const column = table.columns[0] as LaneColumn;
+  const frame = (tick: number, x: number, y: number) => {
+    let row = table.find(0);
+    if (row < 0) row = table.insert(0, HOME);
+    table.beforeWrite(row);
+    column.data.set([x, y], row * 2);
+    table.written(row);
+    const changes: TableChanges = { inserted: [], updated: [], before: [], removed: [], last: [] };
+    table.settle(changes);
+    past.absorb(tick, changes);
+  };
+  const at = (tick: number) => {
+    const out = { x: NaN, y: NaN };
+    return past.sample(0, tick, out) ? [out.x, out.y] : undefined;
+  };
+  return { frame, at, past };
+}
+
+test("between two ticks lies the middle", () => {
+  const { frame, at } = walker();
+  assert.equal(at(10), undefined);
+  frame(10, 0, 0);
+  frame(11, 2, 4);
+  assert.deepEqual(at(10.5), [1, 2]);
+  assert.deepEqual(at(9), [0, 0]);
+  assert.deepEqual(at(30), [2, 4]);
+});
+
+test("who stood for long starts at the tick before the first change", () => {
+  const { frame, at } = walker();
+  frame(10, 5, 5);
+  frame(50, 6, 5);
+  assert.deepEqual(at(30), [5, 5]);
+  assert.deepEqual(at(49), [5, 5]);
+  assert.deepEqual(at(49.5), [5.5, 5]);
+});
+
+test("a second change within a tick replaces the first", () => {
+  const { frame, at } = walker();
+  frame(10, 0, 0);
+  frame(11, 1, 0);
+  frame(11, 2, 0);
+  assert.deepEqual(at(10.5), [1, 0]);
+});
+
+test("a jump is not drawn as a walk", () => {
+  const { frame, at } = walker(10);
+  frame(10, 0, 0);
+  frame(11, 100, 0);
+  assert.deepEqual(at(10.9), [0, 0]);
+  assert.deepEqual(at(11), [100, 0]);
+});
+
+test("the past is bounded, and the oldest that is kept is the start", () => {
+  const { frame, at } = walker();
+  for (let tick = 0; tick < 100; tick++) frame(tick, tick, 0);
+  assert.deepEqual(at(97.5), [97.5, 0]);
+  assert.deepEqual(at(0), [92, 0]);
+});
+
+test("what is removed is forgotten", () => {
+  const { frame, at, past } = walker();
+  frame(10, 0, 0);
+  past.absorb(11, { inserted: [], updated: [], before: [], removed: [0], last: [undefined] });
+  assert.equal(at(11), undefined);
+});
+
+test("drawn time runs evenly although frames arrive unevenly", () => {
+  const clock = new TickClock(50);
+  const late = [0, 30, 5, 44, 12, 0, 25, 18, 40, 3];
+  let last = -Infinity;
+  const steps: number[] = [];
+  let nextFrame = 0;
+  for (let now = 0; now < 10_000; now += 10) {
+    while (nextFrame * 50 + late[nextFrame % late.length]! <= now) {
+      clock.observe(1000 + nextFrame, nextFrame * 50 + late[nextFrame % late.length]!);
+      nextFrame++;
+    }
+    const tick = clock.renderTick(now);
+    if (now > 3000) steps.push(tick - last);
+    last = tick;
+    if (now > 3000) assert.ok(tick <= clock.tick, `tick ${tick} is drawn before it is known`);
+  }
+  assert.ok(Math.min(...steps) > 0.18 && Math.max(...steps) < 0.22, `${Math.min(...steps)}..${Math.max(...steps)}`);
+});
+
+test("drawn time jumps when it is far off", () => {
+  const clock = new TickClock(50);
+  clock.observe(100, 0);
+  clock.renderTick(0);
+  clock.observe(5000, 50);
+  assert.ok(Math.abs(clock.renderTick(60) - 4998) < 3);
+});
+
+test("a rate is that of the last two seconds", () => {
+  const rate = new Rate(0);
+  for (let now = 0; now < 4_000; now += 50) rate.add(100, now);
+  assert.ok(Math.abs(rate.perSecond(3_999) - 2_000) < 150, `${rate.perSecond(3_999)}`);
+  assert.equal(rate.perSecond(20_000), 0);
+  assert.equal(rate.total, 8_000);
+});
