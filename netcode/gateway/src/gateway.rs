@@ -116,8 +116,14 @@ impl Distributor {
                 incoming = acceptor.accept() => incoming,
                 _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
             };
-            // It was counted; the peer sees its connection end.
-            let _dropped = self.hand_over(Arrival::Incoming(incoming));
+            match incoming {
+                // When it is dropped, that is counted there; the peer sees its connection end.
+                Ok(incoming) => _ = self.hand_over(Arrival::Incoming(incoming)),
+                Err(turned_away) => {
+                    self.metrics.connections_turned_away.add(1);
+                    tracing::debug!("{turned_away}");
+                }
+            }
         }
     }
 

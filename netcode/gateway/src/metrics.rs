@@ -71,6 +71,8 @@ metrics! {
     sessions_open,
     /// Sessions that were opened.
     sessions_opened,
+    /// Connections beyond their listener's limit.
+    connections_turned_away,
     /// Connections that failed in TCP, TLS or the HTTP upgrade.
     handshakes_failed,
     /// Connections dropped because every shard had too many waiting for it.

@@ -446,6 +446,27 @@ async fn shutdown_does_not_wait_for_those_who_do_not_listen() {
 }
 
 #[tokio::test]
+async fn a_dropped_gateway_cuts_everyone_off() {
+    let (listeners, url) = listen(ListenerOptions { connections_max: 1, ..ListenerOptions::default() });
+    let host = Host::start(&with_limits(|_| {}), listeners);
+    let options = ClientOptions::default();
+    let mut remote = Raw::open(soon(connect(&url, &options)).await.unwrap(), b"bob").await;
+    let error = soon(connect(&url, &options)).await.err().unwrap();
+    assert!(error.to_string().contains("503"), "{error}");
+    assert_eq!(host.metrics().connections_turned_away, 1);
+
+    let mut local = Raw::open(host.loopback(), b"ann").await;
+    host.drop_gateway();
+    for client in [&mut remote, &mut local] {
+        while let Ok(bytes) = soon(client.connection.recv()).await {
+            drop(bytes);
+        }
+    }
+    host.until("the threads are done", |host| host.metrics().connections_open == 0).await;
+    assert!(soon(connect(&url, &options)).await.is_err());
+}
+
+#[tokio::test]
 async fn over_tls() {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -63,6 +64,14 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
+}
+
+/// A connection beyond the listener's limit. It has been answered and closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{peer} was turned away: there are as many connections as `connections_max` allows")]
+pub struct TurnedAway {
+    /// Who it was.
+    pub peer: SocketAddr,
 }
 
 /// Why an incoming connection did not become one.

@@ -33,7 +33,7 @@ mod wire;
 
 pub use client::{ClientOptions, connect};
 pub use connection::{Connection, ConnectionExt, Peer, Queued};
-pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, TransportError};
+pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, TransportError, TurnedAway};
 pub use limits::{KeepAlive, Limits};
 pub use listener::{Acceptor, Incoming, Listener, ListenerOptions};
 pub use loopback::{Loopback, loopback};

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -13,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_websockets::ServerBuilder;
 
 use crate::connection::{Connection, Peer};
-use crate::error::{AcceptError, ListenError};
+use crate::error::{AcceptError, ListenError, TurnedAway};
 use crate::http::{self, Request, Rewound};
 use crate::limits::Limits;
 use crate::tls::ServerConfig;
@@ -52,7 +51,6 @@ pub struct Listener {
     address: SocketAddr,
     options: Arc<ListenerOptions>,
     slots: Arc<Semaphore>,
-    turned_away: Arc<AtomicU64>,
 }
 
 impl Listener {
@@ -68,7 +66,6 @@ impl Listener {
                         address,
                         slots: Arc::new(Semaphore::new(options.connections_max.min(Semaphore::MAX_PERMITS))),
                         options: Arc::new(options),
-                        turned_away: Arc::default(),
                     });
                 }
                 Err(error) => last = error,
@@ -93,12 +90,7 @@ impl Listener {
     ///
     /// Outside of a tokio runtime with I/O.
     pub fn into_acceptor(self) -> io::Result<Acceptor> {
-        Ok(Acceptor {
-            socket: TcpListener::from_std(self.socket)?,
-            options: self.options,
-            slots: self.slots,
-            turned_away: self.turned_away,
-        })
+        Ok(Acceptor { socket: TcpListener::from_std(self.socket)?, options: self.options, slots: self.slots })
     }
 }
 
@@ -121,12 +113,11 @@ pub struct Acceptor {
     socket: TcpListener,
     options: Arc<ListenerOptions>,
     slots: Arc<Semaphore>,
-    turned_away: Arc<AtomicU64>,
 }
 
 impl Acceptor {
-    /// The next connection, not yet shaken hands with. Those beyond `connections_max` are turned away here. Safe to cancel.
-    pub async fn accept(&self) -> Incoming {
+    /// The next connection, not yet shaken hands with, or [`TurnedAway`] when it is beyond `connections_max`. Safe to cancel.
+    pub async fn accept(&self) -> Result<Incoming, TurnedAway> {
         loop {
             let (stream, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
@@ -137,23 +128,17 @@ impl Acceptor {
                 }
             };
             let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() else {
-                self.turned_away.fetch_add(1, Ordering::Relaxed);
                 if self.options.tls.is_none() {
                     // Best effort: a fresh socket has room for a line.
                     let _too_late = stream.try_write(http::response(503).as_bytes());
                 }
-                continue;
+                return Err(TurnedAway { peer });
             };
             match Incoming::new(stream, peer, Arc::clone(&self.options), permit) {
-                Ok(incoming) => return incoming,
+                Ok(incoming) => return Ok(incoming),
                 Err(error) => tracing::debug!(%peer, %error, "a connection broke at once"),
             }
         }
-    }
-
-    /// Connections that were turned away because there were too many.
-    pub fn turned_away(&self) -> u64 {
-        self.turned_away.load(Ordering::Relaxed)
     }
 }
 

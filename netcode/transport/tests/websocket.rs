@@ -28,7 +28,7 @@ fn listen(options: ListenerOptions) -> (Acceptor, String) {
 /// A server's and a client's end of one connection.
 async fn pair(options: ListenerOptions, client: ClientOptions) -> (Box<dyn Connection>, Box<dyn Connection>) {
     let (acceptor, url) = listen(options);
-    let server = async { acceptor.accept().await.upgrade().await };
+    let server = async { acceptor.accept().await.unwrap().upgrade().await };
     let (server, client) = soon(async { tokio::join!(server, connect(&url, &client)) }).await;
     (server.unwrap(), client.unwrap())
 }
@@ -103,7 +103,7 @@ async fn tls_needs_roots_that_fit() {
     let _gone = acceptor.accept().await;
 
     let client = ClientOptions { tls: Some(other_roots), ..ClientOptions::default() };
-    let server = async { acceptor.accept().await.upgrade().await };
+    let server = async { acceptor.accept().await.unwrap().upgrade().await };
     let (server, client) = soon(async { tokio::join!(server, connect(&url, &client)) }).await;
     assert!(matches!(server.err().unwrap(), AcceptError::Tls(_)));
     assert!(matches!(client.err().unwrap(), ConnectError::Tls { .. }));
@@ -142,7 +142,7 @@ async fn raw(url: &str, acceptor: &Acceptor, request: &[u8]) -> (String, Result<
         socket.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     };
-    let server = async { acceptor.accept().await.upgrade().await.map(drop) };
+    let server = async { acceptor.accept().await.unwrap().upgrade().await.map(drop) };
     soon(async { tokio::join!(client, server) }).await
 }
 
@@ -190,14 +190,14 @@ async fn connections_beyond_the_limit_are_turned_away() {
     let (acceptor, url) = listen(ListenerOptions { connections_max: 1, ..ListenerOptions::default() });
     let options = ClientOptions::default();
     let (first, client) = soon(async {
-        tokio::join!(async { acceptor.accept().await.upgrade().await }, connect(&url, &options))
+        tokio::join!(async { acceptor.accept().await.unwrap().upgrade().await }, connect(&url, &options))
     })
     .await;
     let (first, _client) = (first.unwrap(), client.unwrap());
 
     let task = tokio::spawn(async move {
-        let incoming = acceptor.accept().await;
-        (incoming.upgrade().await, acceptor.turned_away())
+        let turned_away = acceptor.accept().await.err();
+        (acceptor.accept().await.unwrap().upgrade().await, turned_away)
     });
     let error = soon(connect(&url, &options)).await.err().unwrap();
     assert!(error.to_string().contains("503"), "{error}");
@@ -206,7 +206,7 @@ async fn connections_beyond_the_limit_are_turned_away() {
     let third = soon(connect(&url, &options)).await;
     let (server, turned_away) = soon(task).await.unwrap();
     assert!(third.is_ok() && server.is_ok());
-    assert_eq!(turned_away, 1);
+    assert!(turned_away.is_some());
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn garbage_after_the_handshake_is_a_protocol_error() {
     // What follows the request at once must not get lost.
     socket.write_all(request.as_bytes()).await.unwrap();
     socket.write_all(&[0xff; 64]).await.unwrap();
-    let mut server = soon(async { acceptor.accept().await.upgrade().await }).await.unwrap();
+    let mut server = soon(async { acceptor.accept().await.unwrap().upgrade().await }).await.unwrap();
     let error = soon(server.recv()).await.unwrap_err();
     assert!(matches!(error, TransportError::Protocol(_)), "{error}");
 }

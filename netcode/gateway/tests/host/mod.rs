@@ -141,6 +141,11 @@ impl Host {
             .unwrap_or_else(|_| panic!("never: {what}; {:?}", self.metrics()));
     }
 
+    /// Drops the gateway's handle without a shutdown.
+    pub fn drop_gateway(&self) {
+        drop(lock(&self.inner).gateway.take());
+    }
+
     /// Stops the gateway and the host; returns how many connections were cut off.
     pub fn shutdown(&self, within: Duration) -> usize {
         let gateway = lock(&self.inner).gateway.take().unwrap();
