@@ -1,0 +1,24 @@
+//! Bounds of what one session may ask for.
+
+use evertick_schema::Duration;
+
+/// Limits and delays of an [`crate::Interest`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct InterestConfig {
+    /// The largest radius of a focus, in world units; a larger wish is cut to this. Independent of it, a
+    /// radius never exceeds [`RADIUS_CELLS_MAX`] cells.
+    pub radius_max: f32,
+    /// The most groups one session may have joined; further joins are ignored and counted.
+    pub groups_max: usize,
+    /// How long a freed slot or topic number rests before somebody else gets it.
+    pub rest: Duration,
+}
+
+/// A focus never reaches further than this many cells, which bounds a view to 35 × 35 cells.
+pub const RADIUS_CELLS_MAX: f32 = 16.0;
+
+impl Default for InterestConfig {
+    fn default() -> Self {
+        Self { radius_max: 256.0, groups_max: 64, rest: Duration::from_secs(2) }
+    }
+}

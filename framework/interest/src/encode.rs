@@ -1,0 +1,185 @@
+//! Writing blocks and snapshots of topics.
+//!
+//! Hot: every changed row of an observed topic passes here once a frame. Nothing is allocated per row.
+
+use bytes::Bytes;
+use evertick_protocol::{BlockWriter, TopicId, TopicKind, WireSchema};
+use evertick_schema::EntityId;
+use evertick_world::{RowId, World};
+
+use crate::reconcile::Changes;
+use crate::rules::{Class, Rules};
+use crate::topic::{Dirty, Happened, Topic, TopicKey};
+
+/// The most ROWS sections of one row type in a block. Beyond that all its rows are sent with the union of
+/// their fields.
+const MASKS_MAX: usize = 4;
+
+/// What writing needs from frame to frame.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    schema: WireSchema,
+    writer: BlockWriter,
+    slots: Vec<u32>,
+    members: Vec<(u32, EntityId)>,
+}
+
+impl Encoder {
+    /// A writer of rows of `wire_rows`.
+    pub(crate) fn new(world: &World, wire_rows: &[RowId]) -> Self {
+        let schema = WireSchema::new(wire_rows.iter().map(|id| &world.row(*id).def));
+        Self {
+            schema: schema.expect("row types are registered from a checked description"),
+            writer: BlockWriter::new(),
+            slots: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Starts a frame of `world`, whose events are in `events`.
+    pub(crate) fn begin<'frame>(
+        &'frame mut self,
+        world: &'frame World,
+        rules: &'frame Rules,
+        events: &'frame [u8],
+    ) -> Encode<'frame> {
+        Encode { encoder: self, world, rules, events, rows: Vec::new(), counts: Counts::default() }
+    }
+}
+
+/// What has been encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) blocks: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) rows: u64,
+}
+
+/// Writes the blocks of one frame.
+pub(crate) struct Encode<'frame> {
+    encoder: &'frame mut Encoder,
+    world: &'frame World,
+    rules: &'frame Rules,
+    events: &'frame [u8],
+    rows: Vec<&'frame [u8]>,
+    pub(crate) counts: Counts,
+}
+
+impl Encode<'_> {
+    /// What `changes` and the topic's dirty rows and events say to those who know the topic already; `None` if
+    /// that is nothing.
+    pub(crate) fn block(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes) -> Option<Bytes> {
+        self.encoder.writer.begin(id, topic.version);
+        self.encoder.writer.leave(&changes.left);
+        self.enter(topic, changes.entered.iter().copied());
+        let class = topic.key.class();
+        let mut dirty = std::mem::take(&mut topic.dirty);
+        for rows in dirty.merge().chunk_by(|a, b| a.column == b.column) {
+            self.dirty_rows(class, topic, rows);
+        }
+        dirty.clear();
+        topic.dirty = dirty;
+        for removed in changes.removed.chunk_by(|a, b| a.0 == b.0) {
+            let Encoder { writer, slots, .. } = &mut *self.encoder;
+            slots.clear();
+            slots.extend(removed.iter().map(|(_, slot)| *slot));
+            writer.remove(self.rules.columns(class)[usize::from(removed[0].0)].wire.into(), slots);
+        }
+        self.write_events(&topic.events);
+        topic.version = self.encoder.writer.version();
+        (!self.encoder.writer.is_empty()).then(|| {
+            self.counts.blocks += 1;
+            self.encoder.writer.finish()
+        })
+    }
+
+    /// All that is known of a topic, with the events of this frame, for those who enter it.
+    pub(crate) fn snapshot(&mut self, id: TopicId, topic: &Topic) -> Bytes {
+        let class = topic.key.class();
+        self.encoder.writer.begin_snapshot(id, topic.version, kind(topic.key));
+        self.enter(topic, topic.roster.members().map(|(slot, _)| slot));
+        for column in 0..self.rules.columns(class).len() as u16 {
+            self.write_rows(class, topic, column, u64::MAX, |topic, slots| {
+                let members = topic.roster.members().map(|(slot, _)| slot);
+                slots.extend(members.filter(|slot| topic.roster.knows(*slot, column)));
+            });
+        }
+        self.write_events(&topic.events);
+        self.counts.snapshots += 1;
+        self.encoder.writer.finish()
+    }
+
+    fn enter(&mut self, topic: &Topic, slots: impl Iterator<Item = u32>) {
+        let Encoder { writer, members, .. } = &mut *self.encoder;
+        members.clear();
+        members.extend(slots.map(|slot| (slot, topic.roster.entity(slot))));
+        writer.enter(members);
+    }
+
+    /// Dirty rows of one type, by slot: a section for each set of fields, or one for all.
+    fn dirty_rows(&mut self, class: Class, topic: &Topic, rows: &[Dirty]) {
+        let column = rows[0].column;
+        let fields = self.world.row(self.rules.of_column(class, column).row).all_fields();
+        let mut masks = [0; MASKS_MAX];
+        let mut count = 0;
+        let mut union = 0;
+        for mask in rows.iter().map(|dirty| dirty.mask & fields) {
+            union |= mask;
+            if !masks[..count.min(MASKS_MAX)].contains(&mask) {
+                if count < MASKS_MAX {
+                    masks[count] = mask;
+                }
+                count += 1;
+            }
+        }
+        let together = count > MASKS_MAX;
+        let masks = if together { std::slice::from_ref(&union) } else { &masks[..count] };
+        for mask in masks {
+            self.write_rows(class, topic, column, *mask, |topic, slots| {
+                let same = |dirty: &&Dirty| together || dirty.mask & fields == *mask;
+                // A row that went after it had changed is no longer known, nor is what its slot was.
+                let known = |dirty: &&Dirty| topic.roster.knows(dirty.slot, column);
+                slots.extend(rows.iter().filter(same).filter(known).map(|dirty| dirty.slot));
+            });
+        }
+    }
+
+    /// The fields in `mask` of rows of one type, in the slots that `choose` appends, ascending.
+    fn write_rows(
+        &mut self,
+        class: Class,
+        topic: &Topic,
+        column: u16,
+        mask: u64,
+        choose: impl FnOnce(&Topic, &mut Vec<u32>),
+    ) {
+        let of = self.rules.columns(class)[usize::from(column)];
+        let Encoder { schema, writer, slots, .. } = &mut *self.encoder;
+        slots.clear();
+        choose(topic, slots);
+        self.rows.clear();
+        self.rows.extend(slots.iter().map(|slot| {
+            let row = self.world.get(of.row, topic.roster.entity(*slot));
+            row.expect("a known row is in the world, once all deltas are absorbed")
+        }));
+        writer.rows(schema, of.wire.into(), mask, slots, |index| self.rows[index]);
+        self.counts.rows += slots.len() as u64;
+    }
+
+    /// Events in their order: a section for each run of one type.
+    fn write_events(&mut self, events: &[Happened]) {
+        for run in events.chunk_by(|a, b| a.wire == b.wire) {
+            let rows = run.iter().map(|event| &self.events[event.start..event.end]);
+            self.encoder.writer.events(run[0].wire.into(), rows);
+        }
+    }
+}
+
+fn kind(key: TopicKey) -> TopicKind {
+    match key {
+        TopicKey::Cell(cell) => TopicKind::Cell { space: cell.space, x: cell.x, y: cell.y },
+        TopicKey::Owner(_) => TopicKind::Owner,
+        TopicKey::Group(group) => TopicKind::Group(group),
+        TopicKey::Everyone => TopicKind::Everyone,
+    }
+}

@@ -1,0 +1,203 @@
+//! The face of the crate.
+
+use evertick_protocol::{CallReply, Close, CloseCode, Frame};
+use evertick_schema::{Identity, SessionId, Timestamp};
+use evertick_world::{Cell, Delta, RowId, SessionWish, World};
+
+use crate::absorb::{Homes, mark_moves, mark_rows};
+use crate::census::take_census;
+use crate::config::InterestConfig;
+use crate::encode::Encoder;
+use crate::reconcile::{Changes, Reconcile, forget_homes};
+use crate::route::Events;
+use crate::rules::Rules;
+use crate::sessions::Sessions;
+use crate::topics::Topics;
+
+/// Knows who sees what, and what has changed of it since the last frame.
+///
+/// Lives on the world's thread, beside one [`World`], which every method is given. Use: [`open`](Self::open)
+/// a session before its first call runs; [`absorb`](Self::absorb) every delta right after its commit, in
+/// order; then [`frame`](Self::frame) whenever clients are to hear of it, before anything further is written
+/// to the world.
+#[derive(Debug)]
+pub struct Interest {
+    config: InterestConfig,
+    rules: Rules,
+    topics: Topics,
+    sessions: Sessions,
+    homes: Homes,
+    events: Events,
+    changes: Changes,
+    encoder: Encoder,
+    stats: InterestStats,
+    /// Of the last absorbed delta.
+    tick: u64,
+    seq: u64,
+}
+
+/// Counts for operators. All but the first two are since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InterestStats {
+    /// Open sessions.
+    pub sessions: usize,
+    /// Topics with subscribers.
+    pub topics: usize,
+    /// Blocks of changes encoded.
+    pub blocks: u64,
+    /// Snapshots encoded.
+    pub snapshots: u64,
+    /// Rows encoded, in blocks and snapshots.
+    pub rows: u64,
+    /// Joins ignored because the session was in as many groups as it may be.
+    pub joins_ignored: u64,
+    /// Rows that no client is shown, because their topic has no slot left (there are 2²⁰).
+    pub rows_slotless: u64,
+}
+
+impl Interest {
+    /// Interest in `world`, whose row types are all registered. `wire_rows` are the row types that clients may
+    /// be sent, by their number on the wire.
+    ///
+    /// # Panics
+    /// When a row type is not of `world`, or was registered from a description that fails its own check.
+    pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
+        let topics = Topics::new(config.rest);
+        Self {
+            rules: Rules::new(world, wire_rows),
+            encoder: Encoder::new(world, wire_rows),
+            config,
+            topics,
+            sessions: Sessions::default(),
+            homes: Homes::new(),
+            events: Events::default(),
+            changes: Changes::default(),
+            stats: InterestStats::default(),
+            tick: 0,
+            seq: 0,
+        }
+    }
+
+    /// A client is connected as `identity`: it sees what everyone sees and what that identity owns. A session
+    /// that is open already starts anew.
+    pub fn open(&mut self, session: SessionId, identity: Identity) {
+        self.sessions.open(session, identity, &mut self.topics, &self.rules);
+    }
+
+    /// A client is gone. What was still to be sent to it is dropped.
+    pub fn close(&mut self, session: SessionId) {
+        self.sessions.close(session, &mut self.topics);
+    }
+
+    /// The server ends a session, or turns it away before it was open: the next frame carries the replies that
+    /// it still had, then the close. If it was open, it is closed here at once.
+    pub fn reject(&mut self, session: SessionId, code: CloseCode, message: String) {
+        self.sessions.reject(session, Close { code, message }, &mut self.topics);
+    }
+
+    /// The answer to a call of a session, for the next frame; replies keep their order. Give it after the
+    /// delta with the call's effects, so that both are in one frame. Dropped if the session is not open.
+    pub fn reply(&mut self, session: SessionId, reply: CallReply) {
+        self.sessions.reply(session, reply);
+    }
+
+    /// Takes in what one commit changed; `world` is as that commit left it. Returns whether there is something
+    /// to tell anybody, so that the next frame would not be empty.
+    ///
+    /// Cost: a look-up per changed row that somebody may see, a few more where it is in an observed topic, and
+    /// for each session whose focus has moved by an eighth of a cell the cells in its reach.
+    pub fn absorb(&mut self, world: &World, delta: &Delta) -> bool {
+        let Self { config, rules, topics, sessions, homes, events, .. } = self;
+        for op in &delta.sessions {
+            match op.wish {
+                SessionWish::Focus(focus) => {
+                    sessions.focus(op.session, focus, config, world, topics, rules);
+                }
+                SessionWish::Join(group) => sessions.join(op.session, group, config, topics, rules),
+                SessionWish::Leave(group) => sessions.leave(op.session, group, topics),
+            }
+        }
+        if sessions.have_foci() {
+            for rows in &delta.rows {
+                let spatial = rules.spatial(rows.row);
+                let updated = rows.updated.iter().filter(|(_, mask, _)| mask & spatial != 0);
+                let inserted = rows.inserted.iter().filter(|_| spatial != 0);
+                for (entity, ..) in inserted.chain(updated) {
+                    sessions.moved(entity, world, topics, rules);
+                }
+            }
+            for entity in &delta.despawned {
+                sessions.despawned(*entity);
+            }
+        }
+        if topics.len() > 0 {
+            mark_moves(topics, &delta.moved);
+            for rows in &delta.rows {
+                mark_rows(topics, homes, rules, world, rows);
+            }
+            events.absorb(topics, rules, world, delta);
+        }
+        (self.tick, self.seq) = (delta.tick, delta.seq);
+        topics.has_news() || sessions.have_news()
+    }
+
+    /// What to tell the clients: all that the absorbed deltas changed of what they see, with the values that
+    /// `world` holds now, and the tick and number of the last absorbed delta. `now` is the world's time, which
+    /// never goes back; `tick_cost_us` is passed on.
+    ///
+    /// Each changed topic is encoded once, and once more as a snapshot if sessions have entered it; both are
+    /// shared by all who get them. Cost: the changed rows of observed topics, and the sessions with something
+    /// of their own.
+    pub fn frame(&mut self, world: &World, now: Timestamp, tick_cost_us: u32) -> Frame {
+        let mut frame = Frame { tick: self.tick, time: now, seq: self.seq, tick_cost_us, ..Frame::default() };
+        self.topics.now = now;
+        let rest = self.config.rest;
+        let queue = self.topics.take_queue();
+        let Self { rules, topics, sessions, homes, events, changes, encoder, stats, .. } = self;
+        let mut reconcile = Reconcile { world, rules, homes, now, rest, changes, slotless: 0 };
+        let mut encode = encoder.begin(world, rules, &events.bytes);
+        for id in &queue {
+            let topic = topics.get_mut(*id);
+            if topic.subscribers == 0 {
+                continue;
+            }
+            if !topic.live {
+                topic.live = true;
+                take_census(world, rules, topic.key, &mut topic.touched);
+            }
+            reconcile.topic(*id, topic);
+            if topic.newcomers < topic.subscribers {
+                let block = encode.block(*id, topic, reconcile.changes);
+                frame.blocks.extend(block.map(|block| (*id, block)));
+            }
+            topic.dirty.clear();
+            if topic.newcomers > 0 {
+                topic.snapshot = Some(encode.snapshot(*id, topic));
+            }
+        }
+        stats.rows_slotless += reconcile.slotless;
+        stats.blocks += encode.counts.blocks;
+        stats.snapshots += encode.counts.snapshots;
+        stats.rows += encode.counts.rows;
+        frame.sessions = sessions.end_frame(topics);
+        topics.end_frame(queue, |id, topic| forget_homes(homes, rules, id, topic));
+        events.bytes.clear();
+        frame
+    }
+
+    /// The cells that a session sees, in order; none if it is not open.
+    pub fn view(&self, session: SessionId) -> &[Cell] {
+        self.sessions.get(session).map_or(&[], |session| session.view.cells.as_slice())
+    }
+
+    /// Counts for operators.
+    pub fn stats(&self) -> InterestStats {
+        InterestStats {
+            sessions: self.sessions.len(),
+            topics: self.topics.len(),
+            joins_ignored: self.sessions.joins_ignored,
+            ..self.stats
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From marks to what has become of a topic: who entered and left, which rows came, went or changed.
+
+use evertick_protocol::TopicId;
+use evertick_schema::{Duration, EntityId, Timestamp};
+use evertick_world::World;
+
+use crate::absorb::Homes;
+use crate::rules::{Class, Rule, Rules};
+use crate::topic::{ALL_COLUMNS, Dirty, Topic, TopicKey, Touch};
+
+/// What a frame changed in a topic's roster; reused from topic to topic.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Slots whose entities left.
+    pub(crate) left: Vec<u32>,
+    /// Slots whose entities entered.
+    pub(crate) entered: Vec<u32>,
+    /// Rows that went from entities that stay, by column and slot.
+    pub(crate) removed: Vec<(u16, u32)>,
+    /// Columns of one entity.
+    columns: Vec<u16>,
+}
+
+/// Compares what clients know with what the world holds, for marked entities.
+pub(crate) struct Reconcile<'frame> {
+    pub(crate) world: &'frame World,
+    pub(crate) rules: &'frame Rules,
+    pub(crate) homes: &'frame mut Homes,
+    pub(crate) now: Timestamp,
+    pub(crate) rest: Duration,
+    pub(crate) changes: &'frame mut Changes,
+    /// Rows left out because their entities found no slot.
+    pub(crate) slotless: u64,
+}
+
+impl Reconcile<'_> {
+    /// Brings the roster of `topic` up to date with the world. Rows to be sent whole are marked dirty in all
+    /// fields; the rest is in `changes`, each list sorted.
+    pub(crate) fn topic(&mut self, id: TopicId, topic: &mut Topic) {
+        self.changes.left.clear();
+        self.changes.entered.clear();
+        self.changes.removed.clear();
+        let mut touched = std::mem::take(&mut topic.touched);
+        for touches in touched.merge().chunk_by(|a, b| a.entity == b.entity) {
+            self.entity(id, topic, touches);
+        }
+        touched.clear();
+        topic.touched = touched;
+        self.changes.left.sort_unstable();
+        self.changes.entered.sort_unstable();
+        self.changes.removed.sort_unstable();
+    }
+
+    /// One entity's touches, sorted.
+    fn entity(&mut self, id: TopicId, topic: &mut Topic, touches: &[Touch]) {
+        let entity = touches[0].entity;
+        let removed_before = self.changes.removed.len();
+        if touches.last().is_some_and(|touch| touch.column == ALL_COLUMNS) {
+            self.all_rows(id, topic, entity);
+        } else {
+            for touch in touches {
+                let rule = self.rules.of_column(topic.key.class(), touch.column);
+                self.row(id, topic, entity, rule);
+            }
+        }
+        if let Some(slot) = topic.roster.slot(entity)
+            && !topic.roster.knows_any(slot)
+        {
+            topic.roster.leave(slot, self.now);
+            self.changes.left.push(slot);
+            self.changes.removed.truncate(removed_before);
+        }
+    }
+
+    /// An entity that may have changed cell: all its rows, and all that clients know of it.
+    fn all_rows(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId) {
+        let mut columns = std::mem::take(&mut self.changes.columns);
+        columns.extend(topic.roster.slot(entity).into_iter().flat_map(|slot| topic.roster.columns(slot)));
+        if self.world.cell(entity).map(TopicKey::Cell) == Some(topic.key) {
+            let present = self.world.rows_of(entity).filter_map(|row| self.rules.row(row));
+            columns.extend(present.filter(|rule| rule.class() == Class::Cell).map(|rule| rule.column));
+            columns.sort_unstable();
+            columns.dedup();
+        }
+        for column in columns.drain(..) {
+            self.row(id, topic, entity, self.rules.of_column(Class::Cell, column));
+        }
+        self.changes.columns = columns;
+    }
+
+    fn row(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId, rule: &Rule) {
+        let bytes = self.world.get(rule.row, entity);
+        let here = bytes.is_some_and(|bytes| rule.topic(self.world, entity, bytes) == Some(topic.key));
+        if here {
+            self.admit(id, topic, entity, rule);
+        } else {
+            self.forget(id, topic, entity, rule);
+        }
+    }
+
+    /// The row is in the topic: clients are to get all of it.
+    fn admit(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId, rule: &Rule) {
+        let slot = topic.roster.slot(entity).or_else(|| {
+            let slot = topic.roster.enter(entity, self.now, self.rest);
+            self.changes.entered.extend(slot);
+            slot
+        });
+        let Some(slot) = slot else {
+            self.slotless += 1;
+            return;
+        };
+        topic.roster.set_known(slot, rule.column, true);
+        topic.dirty.push(Dirty { column: rule.column, slot, mask: u64::MAX });
+        if rule.class().has_homes() {
+            self.homes.insert((entity, rule.row), id);
+        }
+    }
+
+    /// The row is not in the topic, or no more.
+    fn forget(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId, rule: &Rule) {
+        let Some(slot) = topic.roster.slot(entity) else { return };
+        if !topic.roster.knows(slot, rule.column) {
+            return;
+        }
+        topic.roster.set_known(slot, rule.column, false);
+        self.changes.removed.push((rule.column, slot));
+        if rule.class().has_homes() {
+            forget_home(self.homes, entity, rule, id);
+        }
+    }
+}
+
+/// Forgets that a row is known in topic `id`, unless another topic has it by now.
+fn forget_home(homes: &mut Homes, entity: EntityId, rule: &Rule, id: TopicId) {
+    if homes.get(&(entity, rule.row)) == Some(&id) {
+        homes.remove(&(entity, rule.row));
+    }
+}
+
+/// Forgets the homes of all rows known in a topic that ends.
+pub(crate) fn forget_homes(homes: &mut Homes, rules: &Rules, id: TopicId, topic: &Topic) {
+    let class = topic.key.class();
+    if class.has_homes() {
+        for (slot, entity) in topic.roster.members() {
+            for column in topic.roster.columns(slot) {
+                forget_home(homes, entity, rules.of_column(class, column), id);
+            }
+        }
+    }
+}

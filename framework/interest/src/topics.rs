@@ -1,0 +1,138 @@
+//! All topics, by number and by key.
+
+use bytes::Bytes;
+use evertick_protocol::TopicId;
+use evertick_schema::{Duration, EntityId, Timestamp};
+use hashbrown::HashMap;
+
+use crate::rules::Rules;
+use crate::slots::Slots;
+use crate::topic::{Dirty, Happened, Topic, TopicKey, Touch};
+
+/// The topics that have subscribers.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    by_key: HashMap<TopicKey, TopicId>,
+    /// By topic number.
+    list: Vec<Option<Topic>>,
+    numbers: Slots,
+    /// Topics that the next frame looks at.
+    queue: Vec<TopicId>,
+    /// Topics whose last subscriber went, since the last frame.
+    idle: Vec<TopicId>,
+    /// The time of the last frame.
+    pub(crate) now: Timestamp,
+    rest: Duration,
+}
+
+impl Topics {
+    /// No topics; their numbers rest for `rest` before they are used again.
+    pub(crate) fn new(rest: Duration) -> Self {
+        Self { rest, ..Self::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub(crate) fn find(&self, key: TopicKey) -> Option<TopicId> {
+        self.by_key.get(&key).copied()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: TopicId) -> &mut Topic {
+        self.list[id.0 as usize].as_mut().expect("a topic number is known only while the topic exists")
+    }
+
+    /// One more subscriber; the topic is made if it is the first.
+    pub(crate) fn subscribe(&mut self, key: TopicKey, rules: &Rules) -> TopicId {
+        let id = self.find(key).unwrap_or_else(|| self.make(key, rules));
+        self.get_mut(id).subscribers += 1;
+        id
+    }
+
+    /// One subscriber less. Without any the topic ends with the next frame.
+    pub(crate) fn unsubscribe(&mut self, id: TopicId) {
+        let topic = self.get_mut(id);
+        topic.subscribers -= 1;
+        if topic.subscribers == 0 {
+            self.idle.push(id);
+        }
+    }
+
+    fn make(&mut self, key: TopicKey, rules: &Rules) -> TopicId {
+        let number = self.numbers.allocate(self.now, self.rest, u32::MAX);
+        let id = TopicId(number.expect("sessions are far too few for so many topics"));
+        if id.0 as usize >= self.list.len() {
+            self.list.resize_with(id.0 as usize + 1, || None);
+        }
+        self.list[id.0 as usize] = Some(Topic::new(key, rules.columns(key.class()).len()));
+        self.by_key.insert(key, id);
+        id
+    }
+
+    /// The next frame looks at this topic.
+    pub(crate) fn queue(&mut self, id: TopicId) -> &mut Topic {
+        let topic = self.list[id.0 as usize].as_mut().expect("a queued topic exists");
+        if !topic.queued {
+            topic.queued = true;
+            self.queue.push(id);
+        }
+        topic
+    }
+
+    /// Marks that rows of an entity may have come or gone.
+    pub(crate) fn touch(&mut self, id: TopicId, entity: EntityId, column: u16) {
+        if self.get_mut(id).live {
+            self.queue(id).touched.push(Touch { entity, column });
+        }
+    }
+
+    /// Marks changed fields of a row. An entity without a slot is new; its rows are sent whole anyway.
+    pub(crate) fn dirty(&mut self, id: TopicId, entity: EntityId, column: u16, mask: u64) {
+        if let Some(slot) = self.get_mut(id).roster.slot(entity) {
+            self.queue(id).dirty.push(Dirty { column, slot, mask });
+        }
+    }
+
+    /// Adds an event for the topic's subscribers.
+    pub(crate) fn happened(&mut self, id: TopicId, event: Happened) {
+        self.queue(id).events.push(event);
+    }
+
+    /// Whether the next frame looks at any topic.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Takes the topics to look at, for [`Topics::end_frame`] to give the list back.
+    pub(crate) fn take_queue(&mut self) -> Vec<TopicId> {
+        std::mem::take(&mut self.queue)
+    }
+
+    /// The snapshot that this frame made of a topic, for one of its newcomers. Shared, not copied.
+    pub(crate) fn snapshot(&mut self, id: TopicId) -> Bytes {
+        self.get_mut(id).snapshot.clone().expect("a topic with newcomers has encoded a snapshot")
+    }
+
+    /// Ends a frame: topics are no longer queued, and those that nobody is subscribed to are handed to `ended`
+    /// and forgotten.
+    pub(crate) fn end_frame(&mut self, mut queue: Vec<TopicId>, mut ended: impl FnMut(TopicId, &Topic)) {
+        for id in queue.drain(..) {
+            let topic = self.get_mut(id);
+            topic.queued = false;
+            topic.newcomers = 0;
+            topic.snapshot = None;
+            topic.events.clear();
+        }
+        self.queue = queue;
+        for id in std::mem::take(&mut self.idle) {
+            let place = &mut self.list[id.0 as usize];
+            // It may have found a subscriber again, or stand in the list twice.
+            if let Some(topic) = place.take_if(|topic| topic.subscribers == 0) {
+                ended(id, &topic);
+                self.by_key.remove(&topic.key);
+                self.numbers.free(id.0, self.now);
+            }
+        }
+    }
+}
