@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use evertick_interest::Interest;
 use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Ingress};
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
-use evertick_world::{Call, CallError, CallResult, Caller, Delta, Simulation};
+use evertick_world::{Call, CallError, CallResult, Caller, Delta, Fault, Simulation};
 use hashbrown::HashMap;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, Sender, error::TryRecvError};
@@ -122,9 +122,9 @@ impl Host {
         let start = Instant::now();
         let now = self.clock.now();
         let report = self.simulation.tick(now);
-        add(&self.metrics.timers, report.timers as u64);
-        add(&self.metrics.systems, report.systems as u64);
-        add(&self.metrics.commands_skipped, report.commands_skipped as u64);
+        add(&self.metrics.timers, u64::from(report.timers_fired));
+        add(&self.metrics.systems, u64::from(report.systems_run));
+        add(&self.metrics.commands_skipped, report.commands_skipped);
         self.commit(now);
         let took = start.elapsed();
         self.tick_cost_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
@@ -169,11 +169,13 @@ impl Host {
 
     fn receive(&mut self, message: Ingress, now: Timestamp) {
         match message {
-            Ingress::Open { session, identity, roles } => self.open(session, Caller { identity, session, roles }, now),
+            Ingress::Open { session, identity, roles } => {
+                self.open(session, Caller { identity, session, roles }, now)
+            }
             Ingress::Call { session, seq, reducer, args } => {
                 // A call may still be on its way when its session closes.
                 let Some(caller) = self.sessions.get(&session).cloned() else { return };
-                let result = self.call(caller, reducer, &args, now);
+                let result = self.call(&caller, reducer, &args, now);
                 self.interest.reply(session, CallReply { seq, result });
             }
             Ingress::Close { session } => self.close(session, now),
@@ -184,7 +186,7 @@ impl Host {
         // Open first, for the focus and the groups that the connect reducer gives it.
         self.interest.open(session, caller.identity);
         let refusal = if self.sessions.len() < self.config.sessions_max {
-            match self.simulation.connect(caller.clone(), now) {
+            match self.simulation.connect(&caller, now) {
                 CallResult::Ok(_) => None,
                 CallResult::Refused { message, .. } => Some((CloseCode::Unauthorized, message)),
                 CallResult::Failed(error) => Some((CloseCode::Internal, error.to_string())),
@@ -209,11 +211,7 @@ impl Host {
         self.interest.close(session);
         let limited = self.reducers.iter().enumerate().filter(|(_, rate)| rate.is_some());
         self.rates.forget(session, limited.map(|(reducer, _)| reducer as u32));
-        let result = self.simulation.disconnect(caller, now);
-        if !matches!(result, CallResult::Ok(_)) {
-            tracing::warn!(session = session.0, ?result, "the disconnect reducer did not succeed");
-        }
-        self.log_faults();
+        self.simulation.disconnect(&caller, now);
         self.count_sessions();
     }
 
@@ -221,7 +219,7 @@ impl Host {
         self.metrics.sessions.store(self.sessions.len() as u64, Ordering::Relaxed);
     }
 
-    fn call(&mut self, caller: Caller, reducer: u32, args: &[u8], now: Timestamp) -> CallOutcome {
+    fn call(&mut self, caller: &Caller, reducer: u32, args: &[u8], now: Timestamp) -> CallOutcome {
         if let Some(Some(rate)) = self.reducers.get(reducer as usize)
             && !self.rates.take(caller.session, reducer, *rate, now)
         {
@@ -253,14 +251,14 @@ impl Host {
         add(&self.metrics.commits, 1);
         self.interest.absorb(self.simulation.world(), &delta);
         (self.tick, self.seq) = (delta.tick, delta.seq);
-        self.simulation.recycle(delta);
+        self.simulation.world_mut().recycle(delta);
         self.unsent = true;
     }
 
     fn log_faults(&mut self) {
-        for fault in self.simulation.take_faults() {
+        for Fault { id, name, fault } in self.simulation.take_faults() {
             add(&self.metrics.faults, 1);
-            tracing::error!(id = fault.id, place = %fault.place, kind = ?fault.kind, "{}\n{}", fault.message, fault.backtrace);
+            tracing::error!(id, %name, kind = ?fault.kind, "{}\n{}", fault.message, fault.backtrace);
         }
     }
 

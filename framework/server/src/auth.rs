@@ -46,7 +46,9 @@ impl Secrets {
 impl Authenticate for Secrets {
     fn authenticate(&self, token: &[u8]) -> Result<Account, Unauthorized> {
         if token.len() < SECRET_BYTES_MIN {
-            return Err(Unauthorized(format!("the token must be a secret of at least {SECRET_BYTES_MIN} bytes")));
+            return Err(Unauthorized(format!(
+                "the token must be a secret of at least {SECRET_BYTES_MIN} bytes"
+            )));
         }
         let identity = Self::identity(token);
         let roles = self.roles.get(&identity).cloned().unwrap_or_default();

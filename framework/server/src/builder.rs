@@ -171,13 +171,19 @@ impl ServerBuilder {
         let tick = evertick_schema::Duration::from_micros(i64::from(tick_us));
         let mut simulation = Simulation::new(self.world, tick, vec![module])?;
         simulation.init(now())?;
-        let interest = Interest::new(simulation.world(), simulation.module_rows(0), self.interest);
+        let interest = Interest::new(simulation.world(), simulation.rows(0), self.interest);
 
         let (sender, inbox) = Host::inbox(&self.host);
         let server_description = Arc::new(ServerDescription::new(&description, tick_us));
         let metrics = Arc::default();
-        let gateway =
-            Gateway::start(&self.gateway, listeners, self.auth, server_description, sender, Arc::clone(&metrics))?;
+        let gateway = Gateway::start(
+            &self.gateway,
+            listeners,
+            self.auth,
+            server_description,
+            sender,
+            Arc::clone(&metrics),
+        )?;
         let gateway = Arc::new(Mutex::new(Some(gateway)));
         let publish = {
             let gateway = Arc::clone(&gateway);
@@ -196,9 +202,10 @@ impl ServerBuilder {
     fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {
         let (name, path) = self.module.as_ref().ok_or(Error::NoModule)?;
         let wasm = std::fs::read(path).map_err(|error| Error::Read { path: path.clone(), error })?;
-        let cache = self.cache.as_ref().map(|directory| -> Arc<dyn CompiledCache> {
-            Arc::new(DirectoryCache::new(directory.clone()))
-        });
+        let cache = self
+            .cache
+            .as_ref()
+            .map(|directory| -> Arc<dyn CompiledCache> { Arc::new(DirectoryCache::new(directory.clone())) });
         let engine = Engine::new(self.engine.clone(), cache)?;
         let loaded = engine.load(&wasm, self.guest.clone());
         let (description, guest) = loaded.map_err(|error| Error::Load { path: path.clone(), error })?;

@@ -45,13 +45,14 @@ impl RunningServer {
     ) -> Result<Self> {
         let host_metrics = host.metrics();
         let (sender, ended) = watch::channel(false);
-        let world = std::thread::Builder::new().name("evertick-world".into()).stack_size(WORLD_STACK_BYTES).spawn(
-            move || {
-                // Says that the thread is over, however it ends.
-                let _ended = EndGuard(sender);
-                host.run();
-            },
-        )?;
+        let world = std::thread::Builder::new()
+            .name("evertick-world".into())
+            .stack_size(WORLD_STACK_BYTES)
+            .spawn(move || {
+            // Says that the thread is over, however it ends.
+            let _ended = EndGuard(sender);
+            host.run();
+        })?;
         Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), ended })
     }
 

@@ -1,1 +1,69 @@
-fn main() {}
+//! The benchmarks behind `cargo xtask bench`. Each is at least five runs in one process on one core, and
+//! reports the median with the lowest and highest run; where there is one, a native or physical reference of
+//! the same run stands beside it as `limit`.
+
+mod fixture;
+mod memory;
+mod report;
+mod sweep;
+mod transfer;
+mod wire;
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use crate::report::Measure;
+
+/// What a benchmark returns; an error ends the run.
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Runs of each benchmark.
+const RUNS: usize = 7;
+
+#[derive(Parser)]
+struct Args {
+    /// The bench module's .wasm file.
+    #[arg(long)]
+    module: PathBuf,
+    /// Only benchmarks whose name starts with one of these.
+    #[arg(long, num_args = 1..)]
+    only: Vec<String>,
+    /// Also write the results here, as a JSON array.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Only print the bytes that an entity takes, measured in this process.
+    #[arg(long, hide = true)]
+    memory_probe: bool,
+}
+
+/// A benchmark: the names it reports, and how.
+type Bench = (&'static [&'static str], fn(&Path) -> Result<Vec<Measure>>);
+
+const BENCHES: [Bench; 4] = [
+    (&["transfer.in_process"], transfer::run),
+    (&["sweep.100k", "sweep.100k.vs_native"], sweep::run),
+    (&["memory.per_entity"], memory::run),
+    (&["wire.per_move"], wire::run),
+];
+
+fn main() -> Result {
+    let args = Args::parse();
+    if args.memory_probe {
+        println!("{}", memory::probe(&args.module)?);
+        return Ok(());
+    }
+    let wanted =
+        |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.starts_with(only.as_str()));
+    let mut measures = Vec::new();
+    for (names, bench) in BENCHES {
+        if names.iter().any(|name| wanted(name)) {
+            let done = bench(&args.module)?.into_iter().filter(|measure| wanted(&measure.name));
+            measures.extend(done.inspect(|measure| println!("{measure}")));
+        }
+    }
+    if let Some(file) = args.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&measures)?)?;
+    }
+    Ok(())
+}

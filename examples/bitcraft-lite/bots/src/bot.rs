@@ -6,7 +6,7 @@ use bitcraft_lite::accounts::{Avatar, join};
 use bitcraft_lite::chat::{Said, say};
 use bitcraft_lite::gathering::{Node, gather};
 use bitcraft_lite::movement::{Position, Walk, walk_to};
-use evertick_client::{CallError, Client, ConnectOptions};
+use evertick_client::{CallError, Client, ConnectOptions, RowTypeError};
 use evertick_schema::{Call, EntityId};
 use glam::Vec2;
 use tokio::sync::watch;
@@ -40,14 +40,23 @@ pub(crate) async fn play(server: String, number: u32, mut stop: watch::Receiver<
     let token = format!("bitcraft-lite bot number {number}").into_bytes();
     match Client::connect(&server, ConnectOptions::new(token)).await {
         Ok(client) => {
-            let mut bot = Bot { number, client, report: &mut report, me: EntityId::NONE, dice: Dice(u64::from(number)) };
-            tokio::select! {
-                () = bot.live() => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
+            let mut bot = Bot {
+                number,
+                client,
+                report: &mut report,
+                me: EntityId::NONE,
+                dice: Dice(u64::from(number)),
+            };
+            let lived = tokio::select! {
+                lived = bot.live() => lived,
+                _ = stop.wait_for(|stop| *stop) => Ok(()),
+            };
             let client = bot.client;
-            report.bytes_received = client.statistics().bytes_received;
-            if let Some(reason) = client.closed() {
+            if let Err(error) = lived {
+                report.problems.push(error.to_string());
+            }
+            report.bytes_received = client.statistics().bytes_in;
+            if let Some(reason) = client.disconnected() {
                 report.disconnected = true;
                 report.problems.push(format!("disconnected: {reason}"));
             }
@@ -71,25 +80,26 @@ struct Bot<'a> {
 }
 
 impl Bot<'_> {
-    async fn live(&mut self) {
+    async fn live(&mut self) -> Result<(), RowTypeError> {
         let name = format!("Bot {}", self.number);
-        let Some(me) = self.call(join::call(name)).await else { return };
+        let Some(me) = self.call(join::call(name)).await else { return Ok(()) };
         self.me = me;
-        let mut said = self.client.events::<Said>();
+        let mut said = self.client.events::<Said>()?;
         let mut firsts: Vec<(EntityId, Vec2)> = Vec::new();
-        while self.client.closed().is_none() {
-            self.watch(&mut firsts);
-            while let Some(event) = said.try_next() {
+        while self.client.disconnected().is_none() {
+            self.watch(&mut firsts)?;
+            while let Ok(Some(event)) = said.try_next() {
                 self.report.heard_chat |= event.by != self.me;
             }
-            self.act().await;
+            self.act().await?;
             tokio::time::sleep(Duration::from_millis(200 + self.dice.below(300))).await;
         }
+        Ok(())
     }
 
     /// Whether anybody else is somewhere else than when first seen.
-    fn watch(&mut self, firsts: &mut Vec<(EntityId, Vec2)>) {
-        for (other, (_, position)) in self.client.query::<(Avatar, Position)>() {
+    fn watch(&mut self, firsts: &mut Vec<(EntityId, Vec2)>) -> Result<(), RowTypeError> {
+        for (other, (_, position)) in self.client.query::<(Avatar, Position)>()? {
             if other == self.me {
                 continue;
             }
@@ -98,12 +108,13 @@ impl Bot<'_> {
                 None => firsts.push((other, position.at)),
             }
         }
+        Ok(())
     }
 
-    async fn act(&mut self) {
-        let Some(here) = self.client.get::<Position>(self.me).map(|position| position.at) else { return };
-        if self.client.get::<Walk>(self.me).is_some() {
-            return;
+    async fn act(&mut self) -> Result<(), RowTypeError> {
+        let Some(Position { at: here }) = self.client.get(self.me)? else { return Ok(()) };
+        if self.client.get::<Walk>(self.me)?.is_some() {
+            return Ok(());
         }
         if self.dice.below(12) == 0 {
             let line = LINES[self.dice.below(LINES.len() as u64) as usize];
@@ -111,7 +122,7 @@ impl Bot<'_> {
         }
         let mut nodes: Vec<_> = self
             .client
-            .query::<(Node, Position)>()
+            .query::<(Node, Position)>()?
             .into_iter()
             .filter(|(_, (node, _))| node.charges > 0)
             .map(|(node, (_, position))| (here.distance(position.at), node, position.at))
@@ -134,20 +145,21 @@ impl Bot<'_> {
                 self.call(walk_to::call(to.x, to.y)).await;
             }
         }
+        Ok(())
     }
 
     /// Calls and counts. `None` when it was not done.
-    async fn call<C: Call>(&mut self, call: C) -> Option<C::Output> {
+    async fn call<C: Call<Refusal: std::fmt::Debug>>(&mut self, call: C) -> Option<C::Output> {
         match self.client.call(call).await {
             Ok(output) => {
                 self.report.calls_ok += 1;
                 Some(output)
             }
-            Err(CallError::Refused(_)) => {
+            Err(CallError::Refused { .. }) => {
                 self.report.calls_refused += 1;
                 None
             }
-            Err(CallError::Closed(_)) => None,
+            Err(CallError::Disconnected(_)) => None,
             Err(error) => {
                 self.report.calls_failed += 1;
                 self.report.problems.push(format!("{}: {error}", C::NAME));
