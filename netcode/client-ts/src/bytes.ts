@@ -207,11 +207,13 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.view.setUint8(this.reserve(1), value);
+    const at = this.reserve(1); // may replace the view
+    this.view.setUint8(at, value);
   }
 
   u64(value: bigint): void {
-    this.view.setBigUint64(this.reserve(8), value, true);
+    const at = this.reserve(8); // may replace the view
+    this.view.setBigUint64(at, value, true);
   }
 
   varint(value: number): void {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
-import { Reader } from "../src/bytes.ts";
+import { Reader, Writer } from "../src/bytes.ts";
 import { ProtocolError } from "../src/errors.ts";
 import { readMessage, readReplies } from "../src/messages.ts";
 import { Replica } from "../src/replica.ts";
@@ -94,6 +94,17 @@ test("numbers have one form", () => {
     assert.throws(() => read(...bad).varint(), ProtocolError, bad.join());
   }
   assert.throws(() => read(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02).varint64(), ProtocolError);
+});
+
+test("a message grows with what is written, whatever that is", () => {
+  for (let before = 240; before < 260; before++) {
+    for (const write of [(out: Writer) => out.u8(7), (out: Writer) => out.u64(7n), (out: Writer) => out.varint(7), (out: Writer) => out.raw(Uint8Array.of(7))]) {
+      const out = new Writer();
+      out.raw(new Uint8Array(before));
+      write(out);
+      assert.equal(out.finish()[before], 7);
+    }
+  }
 });
 
 test("descriptions that are none are errors", () => {

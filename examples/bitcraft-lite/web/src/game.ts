@@ -25,6 +25,17 @@ export interface Counts {
   readonly framesPerSecond: number;
 }
 
+/** What {@link Game.nodes} tells of a node. */
+export interface NodeInSight {
+  readonly id: string;
+  readonly kind: number;
+  readonly charges: number;
+  /** How far it is from our player. */
+  readonly meters: number;
+  /** Where on the page it stands, in CSS pixels. */
+  readonly screen: Vec2;
+}
+
 export class Game {
   readonly client: Client;
   readonly me: EntityId;
@@ -74,6 +85,27 @@ export class Game {
       shown: scene.shown,
       framesPerSecond: this.framesPerSecond,
     };
+  }
+
+  /** Where an entity is, as the server last said. */
+  position(entity: EntityId): Vec2 | null {
+    const at = this.client.get(Position, entity)?.at;
+    return at ? { ...at } : null;
+  }
+
+  /** The nodes in sight, the nearest first. */
+  nodes(): NodeInSight[] {
+    const { camera, client } = this;
+    const from = this.position(this.me) ?? camera.center;
+    return [...client.query(Node, Position)]
+      .map(([entity, { kind, charges }, { at }]) => ({
+        id: String(entity),
+        kind,
+        charges,
+        meters: Math.hypot(at.x - from.x, at.y - from.y),
+        screen: { x: camera.toScreenX(at.x) / camera.pixelRatio, y: camera.toScreenY(at.y) / camera.pixelRatio },
+      }))
+      .sort((a, b) => a.meters - b.meters);
   }
 
   /** A click at a place of the page: gathers from what is there, or walks there. */

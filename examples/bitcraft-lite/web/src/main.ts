@@ -1,19 +1,23 @@
 /** The page: asks for a name, connects, and connects again when the connection is lost. */
 
-import { connect, ConnectionClosed, type ClientStats, type EntityId } from "@evertick/client";
+import { type ClientStats, connect, ConnectionClosed, type Vec2 } from "@evertick/client";
 
-import { type Counts, Game } from "./game.ts";
-import { join, module, Position } from "./generated/bitcraft.ts";
+import { type Counts, Game, type NodeInSight } from "./game.ts";
+import { join, module } from "./generated/bitcraft.ts";
 import { element, Hud } from "./hud.ts";
 
-/** What tests and the curious reach from the console. */
+/** What tests and the curious reach from the console. Entity ids are decimal texts here. */
 interface EvertickHandle {
-  readonly me: EntityId | null;
-  /** Where our player is, in metres, as the server last said. */
-  position(): { x: number; y: number } | null;
+  /** Our player. */
+  readonly me: string | null;
+  /** Where an entity is, in metres, as the server last said; without one, where our player is. */
+  position(entity?: string): Vec2 | null;
+  /** What can be gathered from in sight, the nearest first. */
+  nodes(): NodeInSight[];
   stats(): ClientStats | null;
   counts(): Counts | null;
-  game(): Game | null;
+  /** Ends the connection, as if it were lost. */
+  disconnect(): void;
 }
 
 declare global {
@@ -35,12 +39,13 @@ let game: Game | null = null;
 
 window.evertick = {
   get me() {
-    return game?.me ?? null;
+    return game ? String(game.me) : null;
   },
-  position: () => (game ? { ...(game.client.get(Position, game.me)?.at ?? game.camera.center) } : null),
+  position: (entity) => game?.position(entity === undefined ? game.me : BigInt(entity)) ?? null,
+  nodes: () => game?.nodes() ?? [],
   stats: () => game?.stats() ?? null,
   counts: () => game?.counts() ?? null,
-  game: () => game,
+  disconnect: () => game?.client.close(),
 };
 
 /** The secret that tells the server who we are, made on the first visit. */

@@ -1,0 +1,177 @@
+/**
+ * Two players, each in a browser of their own, in one world: what one does, the other sees.
+ *
+ * Run by `cargo xtask test`, which starts a server and a page and says where they are:
+ * EVERTICK_PAGE (http://…), EVERTICK_SERVER (ws://…), EVERTICK_CHROMIUM (default /usr/bin/chromium), and
+ * EVERTICK_SCREENSHOT (default screenshots/world.png).
+ */
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { after, before, test } from "node:test";
+
+import { chromium } from "playwright-core";
+
+const { EVERTICK_PAGE, EVERTICK_SERVER, EVERTICK_CHROMIUM = "/usr/bin/chromium" } = process.env;
+const SCREENSHOT = process.env.EVERTICK_SCREENSHOT ?? "screenshots/world.png";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const WAIT = { timeout: 20_000 };
+
+let browser;
+const troubles = [];
+const players = [];
+
+before(async () => {
+  assert.ok(EVERTICK_PAGE && EVERTICK_SERVER, "say where page and server are: EVERTICK_PAGE, EVERTICK_SERVER");
+  browser = await chromium.launch({ executablePath: EVERTICK_CHROMIUM, args: FLAGS });
+  // Names are for ever in a world, and the test may be run twice against one.
+  const run = Date.now().toString(36).slice(-5);
+  for (const name of [`Anna ${run}`, `Ben ${run}`]) players.push(await join(name));
+});
+
+after(async () => {
+  await browser?.close();
+});
+
+/** Opens the page in a browser of its own and enters the world. */
+async function join(name) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() === "error") troubles.push(`${name}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => troubles.push(`${name}: ${error.stack}`));
+  await page.goto(`${EVERTICK_PAGE}/?server=${encodeURIComponent(EVERTICK_SERVER)}`);
+  await page.fill("#name", name);
+  await page.click("#enter");
+  await page.waitForFunction(() => window.evertick.me !== null && window.evertick.position() !== null, null, WAIT);
+  return { name, page, me: await page.evaluate(() => window.evertick.me) };
+}
+
+const position = (page, entity) => page.evaluate((id) => window.evertick.position(id), entity);
+const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+
+/** Clicks around until the avatar walks: some directions may be water. Returns where it started. */
+async function walk(page) {
+  const start = await position(page);
+  for (const [dx, dy] of [[150, 60], [-150, 60], [150, -90], [-150, -90], [0, 120], [0, -150]]) {
+    await page.mouse.click(640 + dx, 400 + dy);
+    const moved = await page
+      .waitForFunction((from) => {
+        const at = window.evertick.position();
+        return Math.hypot(at.x - from.x, at.y - from.y) > 2;
+      }, start, { timeout: 3_000 })
+      .catch(() => null);
+    if (moved) return start;
+  }
+  return assert.fail("no click made the avatar walk");
+}
+
+test("the world is there: ground, nodes, creatures", async () => {
+  for (const { page } of players) {
+    await page.waitForFunction(() => {
+      const counts = window.evertick.counts();
+      return counts.chunksPainted > 3 && counts.nodes > 0 && counts.creatures > 10 && counts.shown > 5 && counts.players >= 2;
+    }, null, WAIT);
+  }
+});
+
+test("one walks, and the other sees it", async () => {
+  const [anna, ben] = players;
+  await ben.page.waitForFunction((id) => window.evertick.position(id) !== null, anna.me, WAIT);
+  const before = await position(ben.page, anna.me);
+  await walk(anna.page);
+  await ben.page.waitForFunction(([id, from]) => {
+    const at = window.evertick.position(id);
+    return at !== null && Math.hypot(at.x - from.x, at.y - from.y) > 2;
+  }, [anna.me, before], WAIT);
+  // Both are told the same place, once she stands.
+  await anna.page.waitForFunction(async () => {
+    const first = window.evertick.position();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const second = window.evertick.position();
+    return first.x === second.x && first.y === second.y;
+  }, null, WAIT);
+  await ben.page.waitForTimeout(300);
+  assert.ok(distance(await position(anna.page), await position(ben.page, anna.me)) < 0.01);
+});
+
+test("a click on a node gathers from it", async () => {
+  const { page } = players[0];
+  const bag = () => page.evaluate(() => [...document.querySelectorAll(".item b")].reduce((sum, count) => sum + Number(count.textContent), 0));
+  const start = await bag();
+  const tried = new Set();
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const nodes = await page.evaluate(() => window.evertick.nodes());
+    // Away from the panels, and not tried in vain.
+    const next = nodes.find(({ id, charges, screen }) =>
+      charges > 0 && !tried.has(id) && screen.x > 60 && screen.x < 1220 && screen.y > 90 && screen.y < 560);
+    if (!next) {
+      await walk(page);
+      continue;
+    }
+    tried.add(next.id);
+    await page.mouse.click(next.screen.x, next.screen.y);
+    const more = await page
+      .waitForFunction((had) => [...document.querySelectorAll(".item b")].reduce((sum, count) => sum + Number(count.textContent), 0) > had, start, { timeout: 8_000 + 200 * next.meters })
+      .catch(() => null);
+    if (more) return;
+  }
+  assert.fail("nothing was gathered");
+});
+
+test("what one says, the other hears", async () => {
+  const [anna, ben] = players;
+  await anna.page.keyboard.press("Enter");
+  await anna.page.keyboard.type("Hello from Anna!");
+  await anna.page.keyboard.press("Enter");
+  for (const { page } of [anna, ben]) {
+    await page.waitForFunction((name) => {
+      const line = document.querySelector("#log li:last-child");
+      return line?.querySelector("b")?.textContent === name && line.textContent.includes("Hello from Anna!");
+    }, anna.name, WAIT);
+  }
+});
+
+test("the numbers are those of a connection that lives", async () => {
+  for (const { page } of players) {
+    await page.waitForFunction(() => {
+      const { bytesInPerSecond, rttMs, tickCostMs, tick, entities } = window.evertick.stats();
+      return bytesInPerSecond > 0 && rttMs > 0 && tickCostMs > 0 && tick > 0 && entities > 0;
+    }, null, WAIT);
+    await page.waitForTimeout(400);
+    for (const id of ["hud-ping", "hud-tick", "hud-bytes", "hud-entities", "hud-fps"]) {
+      const text = await page.textContent(`#${id}`);
+      assert.match(text, /^\d+(\.\d+)?k?$/, `#${id} shows ${text}`);
+    }
+  }
+});
+
+test("who lost the connection comes back as the same player", async () => {
+  const { page, me } = players[1];
+  await page.evaluate(() => window.evertick.disconnect());
+  await page.waitForSelector("#lost:not([hidden])", WAIT);
+  assert.match(await page.textContent("#lost-reason"), /left/);
+  await page.click("#reconnect");
+  await page.waitForFunction((id) => window.evertick.me === id && window.evertick.position() !== null, me, WAIT);
+  assert.equal(await page.isVisible("#lost"), false);
+});
+
+test("it looks like a world, and nothing went wrong on the way", async () => {
+  const { page } = players[0];
+  await page.waitForTimeout(500);
+  mkdirSync(dirname(SCREENSHOT), { recursive: true });
+  await page.screenshot({ path: SCREENSHOT });
+  assert.deepEqual(troubles, []);
+});
