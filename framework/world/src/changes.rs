@@ -21,8 +21,13 @@ impl Changes {
         changes
     }
 
-    /// Forgets everything and keeps the memory, for rows of another type.
+    /// Forgets everything and keeps the memory, unless little of much was used.
     pub(crate) fn reset(&mut self, stride: Option<usize>) {
+        const KEEP_BYTES: usize = 64 << 10;
+        let used = 16 * self.entities.len() + self.bytes.len();
+        if self.capacity() > KEEP_BYTES && used < self.capacity() / 8 {
+            *self = Self::default();
+        }
         self.stride = stride.unwrap_or(0);
         self.entities.clear();
         self.masks.clear();
@@ -111,7 +116,7 @@ impl Changes {
     }
 
     /// Bytes of memory that are held, in use or not.
-    pub(crate) fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         8 * (self.entities.capacity() + self.masks.capacity() + self.ends.capacity()) + self.bytes.capacity()
     }
 }

@@ -69,6 +69,17 @@ pub struct RowDelta {
 }
 
 impl RowDelta {
+    pub(crate) fn new(row: RowId, stride: Option<usize>) -> Self {
+        Self { row, inserted: Changes::new(stride), updated: Changes::new(stride), removed: vec![] }
+    }
+
+    /// Forgets everything and keeps the memory, unless little of much was used.
+    pub(crate) fn clear(&mut self, stride: Option<usize>) {
+        self.inserted.reset(stride);
+        self.updated.reset(stride);
+        self.removed.clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.inserted.is_empty() && self.updated.is_empty() && self.removed.is_empty()
     }

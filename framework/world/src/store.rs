@@ -6,7 +6,7 @@ use crate::cause::{QueuedCall, SessionOp};
 use crate::changes::Changes;
 use crate::columns::{Column, Scratch};
 use crate::config::Config;
-use crate::delta::{Delta, Event};
+use crate::delta::{Delta, Event, RowDelta};
 use crate::error::WriteError;
 use crate::grid::Grid;
 use crate::ids::Ids;
@@ -58,9 +58,13 @@ pub(crate) struct RowState {
     pub(crate) column: Column,
     pub(crate) indexes: Vec<Index>,
     pub(crate) place: Option<PlaceField>,
+    /// Bytes of a row, where all have the same.
+    pub(crate) stride: Option<usize>,
     /// How many rows there are.
     pub(crate) count: usize,
     pub(crate) pending: Pending,
+    /// Where a commit collects the type's changes.
+    pub(crate) building: RowDelta,
 }
 
 /// What the log does not say of a row type's changes since the last commit.

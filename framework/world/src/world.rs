@@ -8,6 +8,7 @@ use crate::cause::{Cause, QueuedCall, TimedCall};
 use crate::changes::Changes;
 use crate::columns::Column;
 use crate::config::Config;
+use crate::delta::RowDelta;
 use crate::index::Index;
 use crate::place::{Cell, Place, PlaceField};
 use crate::reads::Reads;
@@ -22,6 +23,8 @@ use crate::tx::Tx;
 pub struct World {
     pub(crate) ecs: bevy_ecs::world::World,
     pub(crate) store: Store,
+    /// An empty world of bevy's, kept for [`World::lend`].
+    pub(crate) blank: Option<bevy_ecs::world::World>,
 }
 
 /// The numbers of the row types that every world has.
@@ -31,7 +34,7 @@ const OWNER_ROW: RowId = RowId(1);
 impl World {
     /// An empty world with the built-in row types.
     pub fn new(config: Config) -> Self {
-        let mut world = Self { ecs: bevy_ecs::world::World::new(), store: Store::new(config) };
+        let mut world = Self { ecs: bevy_ecs::world::World::new(), store: Store::new(config), blank: None };
         let builtin = [(PLAYER, player_row()), (OWNER, owner_row())].map(|(name, mut def)| {
             def.name = name.trim_start_matches("evertick.").to_owned();
             def
@@ -57,12 +60,15 @@ impl World {
             let index = |def: &evertick_schema::IndexDef| {
                 Index::new(*def, &row.layout.fields[usize::from(def.field)])
             };
+            let stride = stride(&row.layout);
             self.store.rows.push(RowState {
                 column,
                 indexes: row.def.indexes.iter().map(index).collect(),
                 place: PlaceField::new(&row.def, &row.layout),
+                stride,
                 count: 0,
-                pending: Pending { swept: Changes::new(stride(&row.layout)), ..Pending::default() },
+                pending: Pending { swept: Changes::new(stride), ..Pending::default() },
+                building: RowDelta::new(row.id, stride),
             });
             self.store.registry.add(row);
         }

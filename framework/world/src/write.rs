@@ -77,7 +77,7 @@ impl World {
 
     /// Overwrites the row at `at`, which is there; `bytes` are a valid row.
     #[inline]
-    fn update_at(
+    pub(crate) fn update_at(
         &mut self,
         row: RowId,
         entity: EntityId,
