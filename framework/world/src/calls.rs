@@ -4,7 +4,7 @@ use evertick_schema::{FieldDef, ReducerDef, ReducerKind, check_fields};
 use thiserror::Error;
 
 use crate::guest::{GuestFault, Outcome};
-use crate::tx::Caller;
+use crate::Caller;
 
 /// The longest text of a refusal, in bytes.
 pub const REFUSAL_MESSAGE_BYTES_MAX: usize = 4096;

@@ -8,7 +8,7 @@ use evertick_schema::{EntityId, FieldDef, RowError, RowKind, RowLayout, Timestam
 use thiserror::Error;
 
 use crate::guest::GuestFault;
-use crate::registry::{RowId, RowType};
+use crate::row::RowId;
 
 /// The most bytes of commands that one run may give back: 64 MiB.
 pub const COMMAND_BYTES_MAX: usize = 64 << 20;
@@ -92,16 +92,19 @@ pub(crate) fn parse(buffer: &[u8]) -> impl Iterator<Item = Result<Command<'_>, C
 /// What a module's commands are checked against.
 #[derive(Debug)]
 pub(crate) struct CommandRules {
-    rows: Vec<RowRule>,
-    reducers: Vec<(String, Vec<FieldDef>)>,
+    /// The module's row types.
+    pub(crate) rows: Vec<RowRule>,
+    /// The names and parameters of its reducers.
+    pub(crate) reducers: Vec<(String, Vec<FieldDef>)>,
 }
 
+/// What a row type's commands are checked against.
 #[derive(Debug)]
-struct RowRule {
-    id: RowId,
-    name: String,
-    kind: RowKind,
-    layout: RowLayout,
+pub(crate) struct RowRule {
+    pub(crate) id: RowId,
+    pub(crate) name: String,
+    pub(crate) kind: RowKind,
+    pub(crate) layout: RowLayout,
 }
 
 /// What one system may command.
@@ -114,23 +117,6 @@ pub(crate) struct CommandRights {
 }
 
 impl CommandRules {
-    /// Rules for a module with these row types and reducers.
-    pub(crate) fn new<'a>(
-        rows: impl Iterator<Item = &'a RowType>,
-        reducers: impl Iterator<Item = (&'a str, &'a [FieldDef])>,
-    ) -> Self {
-        let rule = |row: &RowType| RowRule {
-            id: row.id,
-            name: row.name.clone(),
-            kind: row.def.kind,
-            layout: row.layout.clone(),
-        };
-        Self {
-            rows: rows.map(rule).collect(),
-            reducers: reducers.map(|(name, params)| (name.to_owned(), params.to_owned())).collect(),
-        }
-    }
-
     /// The world's number of the module's row type `row`, which was checked.
     pub(crate) fn row_id(&self, row: u32) -> Option<RowId> {
         self.rows.get(row as usize).map(|rule| rule.id)

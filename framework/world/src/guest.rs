@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::row::RowId;
-use crate::tx::Tx;
+use crate::Tx;
 use crate::view::SystemView;
 
 /// A module's code: WebAssembly in an engine, or the module linked natively into a test.
