@@ -18,8 +18,7 @@ pub trait Bundle {
     fn each(&self, sink: &mut impl RowSink);
 }
 
-/// Takes the rows of a bundle.
-#[doc(hidden)]
+/// Takes the rows of a bundle, one by one.
 pub trait RowSink {
     /// Takes one.
     fn row<T: Component>(&mut self, row: &T);

@@ -51,8 +51,8 @@ pub enum WriteError {
 /// The condition of the conversion from [`Missing`] that a refusal without a `missing` variant does not meet.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no variant for a missing row",
-    label = "this may come to `Missing`",
-    note = "mark a variant of `{Self}`: `#[refusal(\"that is no longer here\", missing)]`, or handle the error here"
+    label = "give `{Self}` a variant for this: `#[refusal(\"that is no longer here\", missing)] Gone`",
+    note = "give `{Self}` a variant for this, or handle the error here"
 )]
 pub trait MissingVariant<'a>: Sized {
     /// The variant.
@@ -62,8 +62,8 @@ pub trait MissingVariant<'a>: Sized {
 /// The condition of the conversion from [`Duplicate`] that a refusal without a `duplicate` variant does not meet.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no variant for a duplicate row",
-    label = "this may come to `Duplicate`",
-    note = "mark a variant of `{Self}`: `#[refusal(\"that name is taken\", duplicate)]`, or handle the error here"
+    label = "give `{Self}` a variant for this: `#[refusal(\"that name is taken\", duplicate)] Taken`",
+    note = "give `{Self}` a variant for this, or handle the error here"
 )]
 pub trait DuplicateVariant<'a>: Sized {
     /// The variant.

@@ -82,7 +82,8 @@ mod sys;
 mod system;
 mod time;
 #[cfg(target_arch = "wasm32")]
-mod wasm;
+#[doc(hidden)]
+pub mod wasm;
 
 pub use evertick_schema as schema;
 

@@ -6,6 +6,7 @@
 use evertick_schema::{EntityId, Identity, ModuleDescription, ParamDef, RowLayout, SessionId, Timestamp};
 
 use crate::assemble::{Assembled, Module};
+pub use crate::bundle::RowSink;
 use crate::ctx::Ctx;
 pub use crate::native_run::{ColumnInput, FlatColumn, RunInput, TableInput, VariableColumn};
 use crate::space::Focus;

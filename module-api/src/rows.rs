@@ -10,6 +10,11 @@ use crate::slot::Slot;
 ///
 /// When [`Row::FLAT`], the struct is `repr(C)`, without padding, of [`Row::SIZE`] bytes, and its memory is its
 /// row's bytes. The macros prove it at compile time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a row type",
+    label = "not a component, table, resource or event",
+    note = "add `#[component]`, `#[table(key = field)]`, `#[resource]` or `#[event(to = near)]` to it"
+)]
 pub unsafe trait ModuleRow: Row {
     /// Room on the stack for a row and the eight bytes of its entity's id.
     type Buffer: Buffer;

@@ -25,8 +25,8 @@ const HEAD: usize = 12;
 pub struct Scan<T> {
     row: u32,
     range: Range,
-    /// Whether a row is one of those asked for: bounds that the host includes and the caller does not.
-    keep: Option<Box<dyn Fn(&T) -> bool>>,
+    /// For bounds that the host includes and the caller does not.
+    keep: Option<Keep<T>>,
     cursor: [u8; 16],
     batch: Vec<u8>,
     /// Where the next row of the batch starts.
@@ -36,6 +36,9 @@ pub struct Scan<T> {
     done: bool,
     rows: PhantomData<fn() -> T>,
 }
+
+/// Whether a row is one of those asked for.
+type Keep<T> = Box<dyn Fn(&T) -> bool>;
 
 /// What to scan.
 struct Range {
@@ -61,7 +64,7 @@ impl<T: Component> Scan<T> {
         let (lo, not_lo) = bound(range.start_bound());
         let (hi, not_hi) = bound(range.end_bound());
         let key = index.key;
-        let keep = (not_lo.is_some() || not_hi.is_some()).then(|| -> Box<dyn Fn(&T) -> bool> {
+        let keep = (not_lo.is_some() || not_hi.is_some()).then(|| -> Keep<T> {
             Box::new(move |row| {
                 let key = key(row);
                 not_lo.as_ref() != Some(key) && not_hi.as_ref() != Some(key)
@@ -70,7 +73,7 @@ impl<T: Component> Scan<T> {
         Self::new(Range { field: Some(index.field), lo, hi }, keep)
     }
 
-    fn new(range: Range, keep: Option<Box<dyn Fn(&T) -> bool>>) -> Self {
+    fn new(range: Range, keep: Option<Keep<T>>) -> Self {
         let row = sys::row_number::<T>();
         Self {
             row,

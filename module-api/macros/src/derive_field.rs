@@ -45,7 +45,7 @@ fn of_enum(item: &ItemEnum) -> Result<TokenStream> {
         return Err(Error::new_spanned(variant, "a field's enum is C-like: variants carry nothing"));
     }
     let variants: Vec<_> = item.variants.iter().map(|variant| &variant.ident).collect();
-    let texts = variants.iter().map(|variant| variant.to_string());
+    let texts = variants.iter().map(ToString::to_string);
     Ok(quote! {
         const _: () = {
             impl ::evertick_module::schema::Field for #name {

@@ -73,14 +73,14 @@ pub fn system(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Refusal, attributes(refusal))]
 pub fn refusal(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::ItemEnum);
-    refusal::expand(&item).unwrap_or_else(|error| error.into_compile_error()).into()
+    refusal::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Makes a C-like enum or a struct a field type of rows, arguments and results.
 #[proc_macro_derive(Field, attributes(wire))]
 pub fn field(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::Item);
-    derive_field::expand(&item).unwrap_or_else(|error| error.into_compile_error()).into()
+    derive_field::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Lists what one file adds to its module.

@@ -66,6 +66,31 @@ pub(crate) fn with_anonymous_lifetime(mut ty: Type) -> Type {
     ty
 }
 
+/// A lifetime that `ty` spells out.
+pub(crate) fn named_lifetime(ty: &Type) -> Option<Lifetime> {
+    let mut named = None;
+    let mut note = |lifetime: Option<&Lifetime>| {
+        if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.ident != "_") {
+            named = Some(lifetime.clone());
+        }
+    };
+    walk(&mut ty.clone(), &mut |ty| match ty {
+        Type::Reference(reference) => note(reference.lifetime.as_ref()),
+        Type::Path(path) => {
+            for segment in &path.path.segments {
+                let PathArguments::AngleBracketed(args) = &segment.arguments else { continue };
+                for arg in &args.args {
+                    if let GenericArgument::Lifetime(lifetime) = arg {
+                        note(Some(lifetime));
+                    }
+                }
+            }
+        }
+        _ => {}
+    });
+    named
+}
+
 fn elided(lifetime: Option<&Lifetime>) -> bool {
     lifetime.is_none_or(|lifetime| lifetime.ident == "_")
 }

@@ -25,7 +25,7 @@ pub(crate) fn expand(args: &Args, mut item: ItemFn) -> Result<TokenStream> {
     let text = name.to_string();
     let lifetime = parse_quote!('run);
     let types = function::params(&item)
-        .map(|param| Ok(paths::with_lifetime(function::inside(param?.1), &lifetime)))
+        .map(|param| param_type(param?.1, &lifetime))
         .collect::<Result<Vec<Type>>>()?;
     let positions = 0..types.len();
     let content = quote! {
@@ -72,6 +72,16 @@ pub(crate) fn expand(args: &Args, mut item: ItemFn) -> Result<TokenStream> {
     }
     function::allow(&mut item);
     Ok(quote!(#item #module))
+}
+
+/// The type as the generated code names it.
+fn param_type(ty: &Type, lifetime: &syn::Lifetime) -> Result<Type> {
+    match paths::named_lifetime(ty) {
+        Some(named) => {
+            Err(Error::new_spanned(named, "leave the lifetime out: rows are lent to a system for one run"))
+        }
+        None => Ok(paths::with_lifetime(function::inside(ty), lifetime)),
+    }
 }
 
 /// The systems in `name = system` or `name = [system, "module.system"]`.

@@ -49,7 +49,8 @@ pub struct Query<'run, D: QueryData, F: QueryFilter = ()> {
     tables: Vec<QueryTable<D>>,
     /// Where each entity is, once somebody asks.
     places: OnceCell<HashMap<EntityId, (u32, u32)>>,
-    run: PhantomData<(&'run (), D, fn() -> F)>,
+    run: PhantomData<&'run D>,
+    filter: PhantomData<F>,
 }
 
 struct QueryTable<D: QueryData> {
@@ -81,7 +82,7 @@ impl<'run, D: OfRun<'run>, F: QueryFilter> SystemParam<'run> for Query<'run, D, 
             columns: D::table(view, table, &mut 0),
         };
         let tables = view.tables(param).iter().map(table).collect();
-        Self { tables, places: OnceCell::new(), run: PhantomData }
+        Self { tables, places: OnceCell::new(), run: PhantomData, filter: PhantomData }
     }
 }
 
@@ -108,7 +109,7 @@ impl<D: QueryData, F: QueryFilter> Query<'_, D, F> {
 
     /// Calls `work` with every entity, in blocks that the compiler can vectorise: three times as fast as a `for`
     /// loop for simple work.
-    pub fn for_each(&mut self, work: impl FnMut(D::Item<'_>)) {
+    pub fn for_each<'q>(&'q mut self, work: impl FnMut(D::Item<'q>)) {
         self.iter_mut().for_each(work);
     }
 

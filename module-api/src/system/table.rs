@@ -16,7 +16,7 @@ use crate::system::view::View;
 
 /// Look-ups in a table, as it was when the run began. Each is one call of the host: 10 to 50 ns.
 pub struct Table<'run, T> {
-    run: PhantomData<(&'run (), fn() -> T)>,
+    run: PhantomData<&'run T>,
 }
 
 impl<'run, T: TableRow> SystemParam<'run> for Table<'run, T> {

@@ -1,0 +1,13 @@
+//! A plain struct has no columns.
+use evertick_module::prelude::*;
+
+pub struct Bag {
+    pub count: u32,
+}
+
+#[system]
+fn sweep(mut bags: Query<(EntityId, &mut Bag)>) {
+    let _ = bags.len();
+}
+
+fn main() {}
