@@ -1,0 +1,107 @@
+//! The functions that guests import: thin, checked adapters between guest memory and the world.
+//!
+//! Every one of them first turns numbers into things (a row type, a slice of memory, a key) or traps with a
+//! word on what was wrong, and only then touches the world. None keeps anything of the guest's memory, none
+//! calls back into the guest.
+
+mod acts;
+mod reads;
+mod scans;
+
+use evertick_schema::EntityId;
+use evertick_world::{RowId, Tx};
+use wasmtime::{Caller, Linker};
+
+use crate::load::IMPORT_MODULE;
+use crate::memory::{self, Misuse, misuse};
+use crate::scope::{Numbers, Scope};
+use crate::state::{GuestState, Level};
+
+pub(crate) use scans::OpenScans;
+
+/// Defines all imports.
+pub(crate) fn define(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    linker
+        .func_wrap(IMPORT_MODULE, "get", reads::get)?
+        .func_wrap(IMPORT_MODULE, "find", reads::find)?
+        .func_wrap(IMPORT_MODULE, "near", reads::near)?
+        .func_wrap(IMPORT_MODULE, "scan", scans::scan)?
+        .func_wrap(IMPORT_MODULE, "put", acts::put)?
+        .func_wrap(IMPORT_MODULE, "insert", acts::insert)?
+        .func_wrap(IMPORT_MODULE, "remove", acts::remove)?
+        .func_wrap(IMPORT_MODULE, "spawn", acts::spawn)?
+        .func_wrap(IMPORT_MODULE, "despawn", acts::despawn)?
+        .func_wrap(IMPORT_MODULE, "emit", acts::emit)?
+        .func_wrap(IMPORT_MODULE, "after", acts::after)?
+        .func_wrap(IMPORT_MODULE, "cancel", acts::cancel)?
+        .func_wrap(IMPORT_MODULE, "detached", acts::detached)?
+        .func_wrap(IMPORT_MODULE, "focus", acts::focus)?
+        .func_wrap(IMPORT_MODULE, "join", acts::join)?
+        .func_wrap(IMPORT_MODULE, "log", log)?
+        .func_wrap(IMPORT_MODULE, "random", reads::random)?;
+    Ok(())
+}
+
+/// What every import is called with first.
+type Guest<'a> = Caller<'a, GuestState>;
+
+/// The guest's memory and, beside it, everything else.
+fn split<'a>(guest: &'a mut Guest<'_>) -> Result<(&'a mut [u8], &'a mut GuestState), Misuse> {
+    match guest.data().memory {
+        Some(memory) => Ok(memory.data_and_store_mut(guest)),
+        None => misuse!("the start function of a module can't call imports"),
+    }
+}
+
+/// Runs `with` on the transaction, or traps where there is none.
+fn in_tx<R>(
+    scope: &mut Scope,
+    import: &str,
+    with: impl FnOnce(&mut Tx<'_>, Numbers<'_>) -> Result<R, Misuse>,
+) -> Result<R, Misuse> {
+    match scope.tx(with) {
+        Some(result) => result,
+        None if scope.is_open() => {
+            misuse!("a system called {import}; systems change what they declare, and the rest by commands")
+        }
+        None => misuse!("{import} can only be called in a reducer"),
+    }
+}
+
+/// The row type that the module calls `row`.
+fn row_id(rows: &[RowId], row: u32) -> Result<RowId, Misuse> {
+    match rows.get(row as usize) {
+        Some(id) => Ok(*id),
+        None => misuse!("there is no row type {row}: the module has {}", rows.len()),
+    }
+}
+
+fn log(mut guest: Guest<'_>, level: u32, ptr: u32, len: u32) -> wasmtime::Result<()> {
+    let (memory, state) = split(&mut guest)?;
+    if !state.scope.is_open() {
+        return Err(Misuse("log can only be called in a reducer or a system".into()).into());
+    }
+    let level = Level::of(level).ok_or_else(|| Misuse(format!("there is no log level {level}")))?;
+    let text = str::from_utf8(memory::read(memory, ptr, len)?)
+        .map_err(|_| Misuse("the text of a log line is not UTF-8".into()))?;
+    state.log.line(level, text);
+    Ok(())
+}
+
+/// A return value for "there is none".
+const NONE: i32 = -1;
+
+/// `len` as a return value. Rows are far smaller than 2 GiB.
+fn len_of(len: usize) -> i32 {
+    i32::try_from(len).expect("a row has at most ROW_BYTES_MAX bytes")
+}
+
+/// Writes `entity` and `row` to the front of `out`, if they fit; returns how many bytes that takes.
+fn write_record(out: &mut [u8], entity: EntityId, row: &[u8]) -> usize {
+    let need = 8 + row.len();
+    if need <= out.len() {
+        out[..8].copy_from_slice(&entity.0.to_le_bytes());
+        out[8..need].copy_from_slice(row);
+    }
+    need
+}
