@@ -11,8 +11,8 @@ export class Camera {
   width = 0;
   height = 0;
   /** CSS pixels per metre, as wished and as drawn. */
-  private wanted = 13;
-  private zoom = 13;
+  private wanted = 15;
+  private zoom = 15;
   private ratio = 1;
   private placed = false;
 

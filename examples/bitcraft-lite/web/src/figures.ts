@@ -2,18 +2,21 @@
 
 import { blob, line, polygon, type Sprite, type Sprites } from "./sprites.ts";
 
+/** Figures are drawn a little larger than life, to be seen. */
+const LARGER = 1.3;
+
 /** Steps of a walk that are drawn. */
 export const STEPS = 4;
 
 /** The radius of a creature's shadow in metres. */
 export function creatureRadius(kind: number): number {
-  return [0.34, 0.55, 0.5, 0.62][kind % 4]!;
+  return [0.42, 0.7, 0.62, 0.75][kind % 4]!;
 }
 
 /** The picture of a creature in step `step` of its walk. */
 export function creatureSprite(sprites: Sprites, kind: number, step: number, left: boolean): Sprite {
-  return sprites.get(`creature-${kind}-${step}-${left}`, 2.4, 2, 0.3, (context) => {
-    if (left) context.scale(-1, 1);
+  return sprites.get(`creature-${kind}-${step}-${left}`, 2.4 * LARGER, 2 * LARGER, 0.3, (context) => {
+    context.scale(left ? -LARGER : LARGER, LARGER);
     const swing = Math.sin((step / STEPS) * Math.PI * 2);
     [rabbit, sheep, fox, deer][kind % 4]!(context, swing);
   });
@@ -80,8 +83,8 @@ function deer(context: CanvasRenderingContext2D, swing: number): void {
 /** The picture of a player in a tunic of `color`. `work` is from 0 (idle) to 1 (arm down). */
 export function playerSprite(sprites: Sprites, color: number, step: number, left: boolean, work: number): Sprite {
   const arm = Math.round(work * 3);
-  return sprites.get(`player-${color}-${step}-${left}-${arm}`, 3, 2.4, 0.4, (context) => {
-    if (left) context.scale(-1, 1);
+  return sprites.get(`player-${color}-${step}-${left}-${arm}`, 3 * LARGER, 2.4 * LARGER, 0.4, (context) => {
+    context.scale(left ? -LARGER : LARGER, LARGER);
     const swing = Math.sin((step / STEPS) * Math.PI * 2);
     const tunic = `#${color.toString(16).padStart(6, "0")}`;
     legs(context, "#4a4f63", 0.2, 0.6, swing, -0.14, 0.14);

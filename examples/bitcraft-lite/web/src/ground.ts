@@ -9,11 +9,14 @@ export const TILE = 256;
 const BIOMES: readonly (readonly [number, number, number])[] = [
   [214, 196, 148],
   [226, 208, 160],
-  [150, 182, 108],
-  [104, 146, 92],
+  [164, 188, 120],
+  [116, 154, 102],
   [150, 146, 140],
   [238, 242, 245],
 ];
+
+/** Height between two of the faint contour lines. */
+const CONTOUR = 9;
 
 const DEEP = [38, 92, 122] as const;
 const SHALLOW = [104, 178, 184] as const;
@@ -46,7 +49,9 @@ export function paintChunk(samples: Samples, seaLevel: number, seed: number): HT
         const slopeY = fields[0]![at + stride]! - fields[0]![at - stride]!;
         const grain = (hash(seed, x, y) - 0.5) * 0.05 + (hash(seed + 1, x >> 3, y >> 3) - 0.5) * 0.035;
         const wet = Math.max(0, 1 - (height - seaLevel) / 2.2) * 0.14;
-        const light = 1 + Math.max(-0.34, Math.min(0.3, (-slopeX - slopeY * 1.25) * 0.24)) + grain - wet;
+        const slope = -slopeX - slopeY * 1.25;
+        const contour = Math.abs(((height / CONTOUR) % 1) - 0.5) > 0.47 ? 0.035 : 0;
+        const light = 0.99 + (slope > 0 ? 0.14 : 0.24) * Math.tanh(slope * 0.9) + grain - wet - contour;
         for (let channel = 0; channel < 3; channel++) image.data[out + channel] = fields[channel + 1]![at]! * light;
         image.data[out + 3] = 255;
       }
@@ -68,27 +73,41 @@ function paintWater(data: Uint8ClampedArray, out: number, depth: number): void {
   data[out + 3] = 255 * (0.5 + 0.28 * deep + 0.22 * foam);
 }
 
-/** Blades of grass and flowers, where there is meadow or forest. */
+/** Blades of grass, flowers, ferns and pebbles, each where it belongs. */
 function paintTufts(context: CanvasRenderingContext2D, samples: Samples, heights: Float32Array, seaLevel: number, seed: number): void {
-  const flowers = ["#f4e7a1", "#e8b7c8", "#f7f3ea"];
-  for (let index = 0; index < 150; index++) {
+  context.lineWidth = 0.7;
+  context.lineCap = "round";
+  for (let index = 0; index < 420; index++) {
     const x = hash(seed + 7, index, 0) * TILE;
     const y = hash(seed + 7, index, 1) * TILE;
+    if (heights[(Math.floor(y) + 1) * (TILE + 2) + Math.floor(x) + 1]! < seaLevel + 3) continue;
     const biome = samples.biome(Math.floor((x * samples.size) / TILE), Math.floor((y * samples.size) / TILE));
-    if (heights[(Math.floor(y) + 1) * (TILE + 2) + Math.floor(x) + 1]! < seaLevel + 3 || (biome !== 2 && biome !== 3)) continue;
-    if (biome === 2 && index % 6 === 0) {
-      context.fillStyle = flowers[index % flowers.length]!;
+    if (biome === 2 && index % 5 === 0) {
+      context.fillStyle = FLOWERS[index % FLOWERS.length]!;
       context.fillRect(x, y, 1.3, 1.3);
-    } else {
-      context.strokeStyle = biome === 2 ? "rgba(92, 128, 62, 0.5)" : "rgba(52, 92, 56, 0.5)";
-      context.lineWidth = 0.7;
+    } else if (biome === 2) {
+      blades(context, x, y, 2.2, "rgba(98, 132, 66, 0.42)");
+    } else if (biome === 3) {
+      blades(context, x, y, index % 3 === 0 ? 3.6 : 2.4, "rgba(54, 94, 60, 0.42)");
+    } else if (index % 3 === 0 && (biome === 1 || biome === 4)) {
+      context.fillStyle = biome === 1 ? "rgba(150, 132, 98, 0.5)" : "rgba(96, 94, 92, 0.5)";
       context.beginPath();
-      context.moveTo(x - 1.4, y - 2);
-      context.lineTo(x, y);
-      context.lineTo(x + 1.2, y - 2.4);
-      context.stroke();
+      context.ellipse(x, y, 1.5, 1, 0, 0, Math.PI * 2);
+      context.fill();
     }
   }
+}
+
+const FLOWERS = ["#f6ecb4", "#ecc3d0", "#fbf8f0"];
+
+function blades(context: CanvasRenderingContext2D, x: number, y: number, height: number, color: string): void {
+  context.strokeStyle = color;
+  context.beginPath();
+  for (const lean of [-0.7, 0.1, 0.8]) {
+    context.moveTo(x, y);
+    context.lineTo(x + lean * height * 0.8, y - height * (1.1 - Math.abs(lean) * 0.3));
+  }
+  context.stroke();
 }
 
 /** Height, red, green and blue of every pixel and a border of one, by cubic B-splines over the samples. */

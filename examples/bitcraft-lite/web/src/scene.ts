@@ -90,7 +90,7 @@ export class Scene {
     this.drawNames(context, camera, things);
     this.effects.drawAbove(context, camera, now, (entity) => {
       const figure = this.figures.get(entity);
-      return figure ? { x: figure.x, y: figure.y - 2.3 } : undefined;
+      return figure ? { x: figure.x, y: figure.y - 2.95 } : undefined;
     });
     this.shown = things.length;
     this.figures.sweep();
@@ -117,7 +117,7 @@ export class Scene {
       const figure = this.move(entity, tick, seconds, at);
       if (!figure || !camera.sees(figure.x, figure.y, 4)) continue;
       const sprite = playerSprite(sprites, this.soft(avatar.color), stepOf(figure, 1.5), figure.left, effects.stroke(entity, now));
-      things.push({ x: figure.x, y: figure.y, radius: 0.5, alpha: Math.min(1, figure.age * 4), sprite, label: avatar.name });
+      things.push({ x: figure.x, y: figure.y, radius: 0.6, alpha: Math.min(1, figure.age * 4), sprite, label: avatar.name });
     }
     return things;
   }
@@ -188,7 +188,7 @@ export class Scene {
     for (const { x, y, label } of things) {
       if (label === null) continue;
       const left = camera.toScreenX(x);
-      const top = camera.toScreenY(y - 2.15);
+      const top = camera.toScreenY(y - 2.75);
       context.strokeText(label, left, top);
       context.fillText(label, left, top);
     }

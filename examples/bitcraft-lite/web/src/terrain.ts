@@ -22,9 +22,10 @@ const PAINT_MS = 6;
 export class Terrain {
   private readonly tiles = new Map<string, Tile>();
   private readonly waves = makeWaves();
-  private seaLevel = 0;
+  private readonly client: Client;
 
   constructor(client: Client) {
+    this.client = client;
     const add = (entity: EntityId, chunk: Readonly<Chunk>) => {
       const center = client.get(Position, entity)?.at.x ?? 0;
       this.tiles.set(key(chunk.x, chunk.y), { chunk, edge: center / (chunk.x + 0.5), picture: null, stale: true });
@@ -33,7 +34,6 @@ export class Terrain {
     client.onInsert(Chunk, add);
     client.onUpdate(Chunk, add);
     client.onRemove(Chunk, (_, chunk) => this.tiles.delete(key(chunk.x, chunk.y)));
-    client.onFrame(() => (this.seaLevel = (client.resource(WorldInfo)?.sea_level ?? 0) * 255));
     for (const [entity, chunk] of client.query(Chunk)) add(entity, chunk);
   }
 
@@ -61,13 +61,15 @@ export class Terrain {
 
   /** Paints the nearest unpainted chunks, as far as there is time. */
   private paint(camera: Camera): void {
+    const world = this.client.resource(WorldInfo);
+    if (!world) return; // it arrives with the first frame
     const end = performance.now() + PAINT_MS;
     const distance = ({ chunk, edge }: Tile) =>
       Math.hypot((chunk.x + 0.5) * edge - camera.center.x, (chunk.y + 0.5) * edge - camera.center.y);
     const waiting = [...this.tiles.values()].filter((tile) => tile.stale).sort((a, b) => distance(a) - distance(b));
     for (const tile of waiting) {
       const { chunk } = tile;
-      tile.picture = paintChunk(this.samples(chunk), this.seaLevel, chunk.x * 131 + chunk.y);
+      tile.picture = paintChunk(this.samples(chunk), world.sea_level * 255, chunk.x * 131 + chunk.y);
       tile.stale = false;
       if (performance.now() > end) break;
     }
