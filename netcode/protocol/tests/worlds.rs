@@ -13,6 +13,9 @@ use support::description::kinds;
 use support::random::Random;
 use support::{Stage, apply};
 
+/// Rows of one type by slot.
+type SlotRows<'w> = Vec<(u32, &'w Vec<u8>)>;
+
 const TOPICS: u32 = 4;
 const ENTITIES: usize = 12;
 
@@ -41,7 +44,7 @@ impl World {
             5 => drop(self.seen.insert(topic)),
             6 => drop(self.seen.remove(&topic)),
             _ if self.homes.contains_key(&entity) => {
-                drop(self.rows.insert((row, entity), random.row(fields)))
+                self.rows.insert((row, entity), random.row(fields));
             }
             _ => {}
         }
@@ -113,8 +116,8 @@ impl Server {
             slots.of.insert(*entity, slots.next);
             slots.next += 1 + random.below(3) as u32 * 20;
         }
-        // Per row type and mask: whose.
-        let mut sets: BTreeMap<(u32, u64), Vec<(u32, &Vec<u8>)>> = BTreeMap::new();
+        // By row type and mask.
+        let mut sets: BTreeMap<(u32, u64), SlotRows<'_>> = BTreeMap::new();
         for (row, entity, bytes) in now.rows_in(topic) {
             let layout = &self.stage.schema.row(row).layout;
             let known = before.rows.get(&(row, entity)).filter(|_| old.contains(&entity));

@@ -190,7 +190,7 @@ fn packed_cost(keys: &[i64], count: usize, form: Form) -> Option<usize> {
 
 /// The smallest of `keys`, and the bits of the largest difference to it.
 fn frame_of(keys: &[i64]) -> (i64, u32) {
-    let low = keys.iter().copied().min().unwrap_or(0);
-    let high = keys.iter().copied().max().unwrap_or(0);
+    let first = keys.first().copied().unwrap_or(0);
+    let (low, high) = keys.iter().fold((first, first), |(low, high), key| (low.min(*key), high.max(*key)));
     (low, 64 - (high.wrapping_sub(low) as u64).leading_zeros())
 }

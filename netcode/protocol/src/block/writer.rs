@@ -20,7 +20,7 @@ use crate::{put, slots};
 /// writer.enter(&[(0, EntityId(12))]);
 /// writer.rows(&schema, 0, schema.row(0).all_fields, &[0], |_| &[9; 32]);
 /// let block = writer.finish();
-/// # assert_eq!(block.len(), 47);
+/// assert_eq!(block.len(), 48);
 /// # Ok::<(), evertick_protocol::SchemaError>(())
 /// ```
 #[derive(Debug, Default)]

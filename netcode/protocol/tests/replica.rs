@@ -1,0 +1,213 @@
+//! What a replica says of streams that are not as they should be, and how frames are packed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use bytes::Bytes;
+use evertick_protocol::{
+    BlockWriter, Change, ChangeKind, Changes, Frame, ProtocolError, Replica, SessionFrame, TopicId,
+    TopicKind, TopicList, WireSchema, pack_frame,
+};
+use evertick_schema::{EntityId, ModuleDescription, Timestamp};
+use support::description::{CLOCK, DEF, POSITION, TAG, kinds};
+use support::{Stage, apply, row};
+
+fn position(x: f32) -> Vec<u8> {
+    row(&[&[x, 0.0f32], &0f32])
+}
+
+fn set_position(writer: &mut BlockWriter, schema: &WireSchema, slot: u32, x: f32) {
+    let position = position(x);
+    writer.rows(schema, POSITION, u64::MAX, &[slot], |_| &position);
+}
+
+/// A stage with topic 1, where entity 7 is at 1, and a replica that knows it.
+fn opened() -> (Stage, Replica) {
+    let mut stage = Stage::new(&kinds());
+    stage.enter(1, TopicKind::Everyone, |writer, schema| {
+        writer.enter(&[(0, EntityId(7))]);
+        set_position(writer, schema, 0, 1.0);
+    });
+    let mut replica = Replica::new(&kinds()).unwrap();
+    apply(&mut replica, &stage.send()).unwrap();
+    (stage, replica)
+}
+
+#[test]
+fn changes_are_reported_with_the_row_before() {
+    let (mut stage, mut replica) = opened();
+    assert_eq!(replica.topics().collect::<Vec<_>>(), [(TopicId(1), TopicKind::Everyone)]);
+    stage.change(1, |writer, schema| set_position(writer, schema, 0, 5.0));
+    let changes = apply(&mut replica, &stage.send()).unwrap();
+    let change =
+        Change { kind: ChangeKind::Updated, row: POSITION, entity: EntityId(7), old: Some(&position(1.0)) };
+    assert_eq!(changes.iter().collect::<Vec<_>>(), [change]);
+    assert_eq!(replica.get(POSITION, EntityId(7)), Some(&position(5.0)[..]));
+    assert_eq!((replica.len(POSITION), replica.is_empty(TAG), replica.len(999)), (1, true, 0));
+    assert_eq!((replica.tick(), replica.time()), (changes.tick, changes.time));
+    assert_eq!(replica.get(999, EntityId(7)), None);
+}
+
+#[test]
+fn a_lost_block_is_noticed() {
+    let (mut stage, mut replica) = opened();
+    stage.change(1, |writer, _| writer.enter(&[(1, EntityId(8))]));
+    let lost = stage.send();
+    stage.change(1, |writer, schema| set_position(writer, schema, 0, 2.0));
+    let next = stage.send();
+    let mut whole = replica.clone();
+    apply(&mut whole, &lost).unwrap();
+    apply(&mut whole, &next).unwrap();
+    let error = ProtocolError::RosterVersion { topic: TopicId(1), want: 0, got: 1 };
+    assert_eq!(apply(&mut replica, &next).unwrap_err(), error);
+}
+
+#[test]
+fn roster_versions_wrap_around() {
+    let mut replica = Replica::new(&kinds()).unwrap();
+    let mut writer = BlockWriter::new();
+    writer.begin_snapshot(TopicId(1), u16::MAX, TopicKind::Owner);
+    let own = SessionFrame { entered: vec![(TopicId(1), writer.finish())], ..SessionFrame::default() };
+    let mut topics = TopicList::default();
+    let mut message = Vec::new();
+    assert!(pack_frame(&Frame::default(), Some(&own), &mut topics, &mut message));
+    apply(&mut replica, &message).unwrap();
+    writer.begin(TopicId(1), u16::MAX);
+    assert!(writer.is_empty());
+    writer.enter(&[(0, EntityId(1))]);
+    assert_eq!((writer.version(), writer.is_empty()), (0, false));
+    writer.leave(&[0]);
+    assert_eq!(writer.version(), 0);
+    let frame = Frame { blocks: [(TopicId(1), writer.finish())].into_iter().collect(), ..Frame::default() };
+    message.clear();
+    assert!(pack_frame(&frame, None, &mut topics, &mut message));
+    apply(&mut replica, &message).unwrap();
+}
+
+#[test]
+fn a_broken_replica_stays_broken() {
+    let (mut stage, mut replica) = opened();
+    let mut changes = Changes::new();
+    stage.change(1, |writer, _| writer.leave(&[3]));
+    let bad = stage.send();
+    let error = ProtocolError::Slot { topic: TopicId(1), slot: 3 };
+    assert_eq!(replica.apply(support::frame(&bad), &mut changes), Err(error.clone()));
+    assert_eq!(replica.broken(), Some(&error));
+    stage.change(1, |writer, schema| set_position(writer, schema, 0, 2.0));
+    let good = stage.send();
+    assert_eq!(
+        replica.apply(support::frame(&good), &mut changes),
+        Err(ProtocolError::Broken(Box::new(error)))
+    );
+    assert_eq!(changes.iter().count(), 0);
+}
+
+#[test]
+fn a_part_of_a_row_comes_from_its_home_only() {
+    let (mut stage, mut replica) = opened();
+    stage.enter(2, TopicKind::Everyone, |writer, _| writer.enter(&[(4, EntityId(7))]));
+    apply(&mut replica, &stage.send()).unwrap();
+    stage.change(2, |writer, schema| {
+        let position = position(3.0);
+        writer.rows(schema, POSITION, 1, &[4], |_| &position);
+    });
+    let error = apply(&mut replica, &stage.send()).unwrap_err();
+    assert_eq!(
+        error,
+        ProtocolError::NoSuchRow { topic: TopicId(2), row: "Position".into(), entity: EntityId(7) }
+    );
+}
+
+#[test]
+fn a_replica_has_a_limit_that_counts_what_is_held() {
+    let mut stage = Stage::new(&kinds());
+    let mut replica = Replica::with_bytes_max(&kinds(), 4000).unwrap();
+    let text = |len: usize| row(&[&1u32, &"x".repeat(len)]);
+    stage.enter(1, TopicKind::Everyone, |writer, _| writer.enter(&[(0, EntityId(1))]));
+    apply(&mut replica, &stage.send()).unwrap();
+    let mut set = |len: usize, mask: u64| {
+        stage.change(1, |writer, schema| {
+            let text = text(len);
+            writer.rows(schema, DEF, mask, &[0], |_| &text);
+        });
+        let set = stage.send();
+        stage.change(1, |writer, _| writer.remove(DEF, &[0]));
+        (set, stage.send())
+    };
+    // What grows, shrinks and goes is not held for ever.
+    for _ in 0..100 {
+        for len in [3000, 10, 3500] {
+            apply(&mut replica, &set(len, 0b11).0).unwrap();
+            apply(&mut replica, &set(len / 2, 0b10).0).unwrap();
+        }
+        apply(&mut replica, &set(0, 0b11).1).unwrap();
+    }
+    assert_eq!(
+        apply(&mut replica, &set(5000, 0b11).0).unwrap_err(),
+        ProtocolError::ReplicaFull { max: 4000 }
+    );
+}
+
+#[test]
+fn bad_descriptions_are_refused() {
+    let mut description = kinds();
+    description.rows[CLOCK as usize].name = "not a name".into();
+    let error = Replica::new(&description).unwrap_err();
+    assert!(error.to_string().contains("not a name"), "{error}");
+}
+
+#[test]
+fn descriptions_survive_their_json() {
+    let description = kinds();
+    let read = ModuleDescription::from_json(&description.to_json()).unwrap();
+    assert_eq!(read, description, "steps must be read to the last bit");
+}
+
+/// 50 of the 64 in a cell move: positions to 2 cm.
+#[test]
+fn a_mover_takes_four_bytes() {
+    let schema = WireSchema::new(&kinds().rows).unwrap();
+    let slots: Vec<u32> = (0..50).map(|index| index * 64 / 50).collect();
+    let mut random = support::random::Random(1);
+    let mut within = |cell: f32| cell + (random.next() % 6400) as f32 / 100.0;
+    let rows: Vec<Vec<u8>> =
+        slots.iter().map(|_| row(&[&[within(1024.0), within(-4096.0)], &0f32])).collect();
+    let mut writer = BlockWriter::new();
+    writer.begin(TopicId(1000), 0);
+    writer.rows(&schema, POSITION, 1, &slots, |index| &rows[index]);
+    let block = writer.finish();
+    assert!(block.len() <= 50 * 4, "{} bytes", block.len());
+}
+
+/// Blocks without content, told apart by their length byte.
+fn stub(length: u8) -> Bytes {
+    Bytes::copy_from_slice(&[length])
+}
+
+#[test]
+fn sessions_get_the_blocks_of_their_topics() {
+    let topic = TopicId;
+    let mut topics = TopicList::default();
+    let mut frame = Frame { tick: 5, time: Timestamp(6), ..Frame::default() };
+    frame.blocks = [(topic(1), stub(1)), (topic(2), stub(2)), (topic(3), stub(3))].into_iter().collect();
+    let mut out = vec![0xee];
+    assert!(!pack_frame(&frame, None, &mut topics, &mut out));
+    assert_eq!(out, [0xee], "nothing to say");
+
+    let entered = vec![(topic(3), stub(33)), (topic(1), stub(11)), (topic(9), stub(99))];
+    let own = SessionFrame { entered, ..SessionFrame::default() };
+    assert!(pack_frame(&frame, Some(&own), &mut topics, &mut out));
+    let head = [0xee, 0x82, 5, 6, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(out, [&head[..], &[0, 3, 33, 11, 99, 0, 0]].concat(), "a snapshot has its frame's changes");
+    assert_eq!(topics.as_slice(), [topic(1), topic(3), topic(9)]);
+
+    let own = SessionFrame {
+        left: vec![topic(3), topic(9)],
+        entered: vec![(topic(9), stub(98))],
+        ..SessionFrame::default()
+    };
+    out.truncate(1);
+    assert!(pack_frame(&frame, Some(&own), &mut topics, &mut out));
+    assert_eq!(out, [&head[..], &[2, 3, 9, 1, 98, 1, 1, 0]].concat());
+    assert_eq!((topics.len(), topics.is_empty()), (2, false));
+}
