@@ -1,79 +1,12 @@
-//! Simulations of native guests: calls, timers, systems and what becomes of their failures.
+//! Simulations of native guests: calls, timers and what becomes of their failures.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod native;
 
-use evertick_schema::{
-    Access, Duration, EntityId, FieldDef, Identity, ParamDef, ReducerDef, ReducerKind, SystemDef, Timestamp,
-    Type,
-};
-use evertick_world::{
-    Call, CallError, CallResult, Config, Delta, FaultKind, GuestFault, Module, Outcome, RowId, Simulation,
-    SimulationError, World,
-};
+use evertick_schema::{Identity, ReducerDef, ReducerKind, Timestamp, Type};
+use evertick_world::{Call, CallError, CallResult, FaultKind, GuestFault, Outcome, RowId, Tx};
 use native::*;
-
-const TICK: Duration = Duration::from_millis(50);
-
-fn start(modules: Vec<Module>) -> Simulation {
-    Simulation::new(Config::default(), TICK, modules).unwrap()
-}
-
-fn run(sim: &mut Simulation, reducer: u32, args: &[u8]) -> CallResult {
-    let caller = player(1, &[]);
-    sim.call(&Call { module: 0, reducer, args, caller: &caller }, Timestamp(0))
-}
-
-fn row(sim: &Simulation, row: usize) -> RowId {
-    sim.rows(0)[row]
-}
-
-fn get(sim: &Simulation, kind: usize, entity: EntityId) -> Option<Vec<u8>> {
-    sim.world().get(row(sim, kind), entity).map(<[u8]>::to_vec)
-}
-
-fn entities(sim: &Simulation, kind: usize) -> Vec<EntityId> {
-    let mut found: Vec<EntityId> = sim.world().scan(row(sim, kind)).map(|(entity, _)| entity).collect();
-    found.sort();
-    found
-}
-
-/// A reducer that spawns an entity with the rows it is made with.
-fn spawner(game: Game, name: &str, rows: Vec<(usize, Vec<u8>)>) -> Game {
-    game.reducer(call(name, &[]), move |tx, ids, _| {
-        let entity = tx.spawn();
-        for (row, bytes) in &rows {
-            tx.set(ids[*row], entity, bytes).unwrap();
-        }
-        done()
-    })
-}
-
-/// `position += velocity` for all that have both.
-fn movement(game: Game) -> Game {
-    let params = vec![query(&[(POSITION, Access::Write), (VELOCITY, Access::Read)])];
-    game.system(system("movement", params), |view| {
-        let tables = view.params()[0].tables();
-        for (number, table) in tables.iter().enumerate() {
-            let position = table.columns()[0].as_ref().unwrap().flat().unwrap();
-            let velocity = table.columns()[1].as_ref().unwrap().flat().unwrap();
-            let mut moved = Vec::new();
-            for (position, velocity) in position.chunks(8).zip(velocity.chunks(8)) {
-                let ((x, y), (dx, dy)) = (read_vec2(position), read_vec2(velocity));
-                moved.extend(vec2(x + dx, y + dy));
-            }
-            view.write_back(0, number, 0, &moved)?;
-        }
-        Ok(())
-    })
-}
-
-fn updated(delta: &Delta, row: RowId) -> Vec<(EntityId, u64, Vec<u8>)> {
-    let rows = delta.rows.iter().filter(|change| change.row == row);
-    rows.flat_map(|change| change.updated.iter().map(|(entity, mask, bytes)| (entity, mask, bytes.to_vec())))
-        .collect()
-}
 
 // ---- calls ----
 
@@ -134,7 +67,9 @@ fn a_fault_undoes_the_call_and_has_a_number() {
 
 #[test]
 fn calls_are_checked_before_the_guest_runs() {
-    let never = |_: &mut _, _: &_, _: &_| -> Result<Outcome, GuestFault> { panic!("must not run") };
+    fn never(_: &mut Tx<'_>, _: &[RowId], _: &[u8]) -> Result<Outcome, GuestFault> {
+        panic!("must not run")
+    }
     let game = Game::new("game")
         .reducer(call("typed", &[("name", Type::String)]), never)
         .reducer(ReducerDef { private: true, ..call("private", &[]) }, never)
@@ -272,28 +207,4 @@ fn a_detached_call_survives_the_refusal_and_chains_are_bounded() {
     let spawned = entities(&sim, VELOCITY).len();
     assert!((2..=1024).contains(&spawned), "{spawned}");
     assert_eq!(sim.take_faults().len(), 1, "the cut chain is told");
-}
-
-// ---- systems ----
-
-#[test]
-fn a_sweep_moves_rows_the_grid_and_the_delta() {
-    let game = spawner(
-        movement(Game::new("game")),
-        "spawn",
-        vec![(POSITION, vec2(60.0, 0.0)), (VELOCITY, vec2(10.0, 0.0))],
-    );
-    let mut sim = start(vec![game.module()]);
-    for _ in 0..70 {
-        assert_eq!(run(&mut sim, 0, &[]), CallResult::Ok(vec![]));
-    }
-    sim.commit(Timestamp(0));
-    let report = sim.tick(Timestamp(1));
-    assert_eq!((report.systems_run, report.faults, report.commands_skipped), (1, 0, 0));
-    let delta = sim.commit(Timestamp(1));
-    let changes = updated(&delta, row(&sim, POSITION));
-    assert_eq!(changes.len(), 70);
-    assert!(changes.iter().all(|(_, mask, bytes)| *mask == 1 && *bytes == vec2(70.0, 0.0)));
-    assert_eq!(delta.moved.len(), 70);
-    assert!(updated(&delta, row(&sim, VELOCITY)).is_empty());
 }

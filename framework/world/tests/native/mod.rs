@@ -1,15 +1,17 @@
 //! A guest made of closures, and a small game for it.
 
-#![allow(dead_code, reason = "each suite uses its own part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each suite uses its own part; a test that can't go on fails")]
 
 use std::sync::{Arc, Mutex};
 
 use evertick_schema::{
-    ABI_VERSION, Access, EntityId, FieldDef, Identity, IndexDef, IndexKind, ModuleDescription, ParamDef,
-    ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SessionId, SpatialDef, SystemDef, TermDef, Type,
+    ABI_VERSION, Access, Duration, EntityId, FieldDef, Identity, IndexDef, IndexKind, ModuleDescription, ParamDef,
+    ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SessionId, SpatialDef, SystemDef, TermDef, Timestamp, Type,
     Visibility,
 };
-use evertick_world::{Caller, Guest, GuestFault, Module, Outcome, RowId, SystemView, Tx};
+use evertick_world::{
+    Call, CallResult, Caller, Config, Delta, Guest, GuestFault, Module, Outcome, RowId, Simulation, SystemView, Tx,
+};
 
 pub type ReducerFn = Box<dyn FnMut(&mut Tx<'_>, &[RowId], &[u8]) -> Result<Outcome, GuestFault> + Send>;
 pub type SystemFn = Box<dyn FnMut(&mut SystemView<'_>) -> Result<(), GuestFault> + Send>;
@@ -280,4 +282,65 @@ impl CommandBytes {
         self.u32(bytes.len());
         self.0.extend_from_slice(bytes);
     }
+}
+
+pub const TICK: Duration = Duration::from_millis(50);
+
+pub fn start(modules: Vec<Module>) -> Simulation {
+    Simulation::new(Config::default(), TICK, modules).unwrap()
+}
+
+pub fn run(sim: &mut Simulation, reducer: u32, args: &[u8]) -> CallResult {
+    let caller = player(1, &[]);
+    sim.call(&Call { module: 0, reducer, args, caller: &caller }, Timestamp(0))
+}
+
+pub fn row(sim: &Simulation, row: usize) -> RowId {
+    sim.rows(0)[row]
+}
+
+pub fn get(sim: &Simulation, kind: usize, entity: EntityId) -> Option<Vec<u8>> {
+    sim.world().get(row(sim, kind), entity).map(<[u8]>::to_vec)
+}
+
+pub fn entities(sim: &Simulation, kind: usize) -> Vec<EntityId> {
+    let mut found: Vec<EntityId> = sim.world().scan(row(sim, kind)).map(|(entity, _)| entity).collect();
+    found.sort();
+    found
+}
+
+/// A reducer that spawns an entity with the rows it is made with.
+pub fn spawner(game: Game, name: &str, rows: Vec<(usize, Vec<u8>)>) -> Game {
+    game.reducer(call(name, &[]), move |tx, ids, _| {
+        let entity = tx.spawn();
+        for (row, bytes) in &rows {
+            tx.set(ids[*row], entity, bytes).unwrap();
+        }
+        done()
+    })
+}
+
+/// `position += velocity` for all that have both.
+pub fn movement(game: Game) -> Game {
+    let params = vec![query(&[(POSITION, Access::Write), (VELOCITY, Access::Read)])];
+    game.system(system("movement", params), |view| {
+        let tables = view.params()[0].tables();
+        for (number, table) in tables.iter().enumerate() {
+            let position = table.columns()[0].as_ref().unwrap().flat().unwrap();
+            let velocity = table.columns()[1].as_ref().unwrap().flat().unwrap();
+            let mut moved = Vec::new();
+            for (position, velocity) in position.chunks(8).zip(velocity.chunks(8)) {
+                let ((x, y), (dx, dy)) = (read_vec2(position), read_vec2(velocity));
+                moved.extend(vec2(x + dx, y + dy));
+            }
+            view.write_back(0, number, 0, &moved)?;
+        }
+        Ok(())
+    })
+}
+
+pub fn updated(delta: &Delta, row: RowId) -> Vec<(EntityId, u64, Vec<u8>)> {
+    let rows = delta.rows.iter().filter(|change| change.row == row);
+    rows.flat_map(|change| change.updated.iter().map(|(entity, mask, bytes)| (entity, mask, bytes.to_vec())))
+        .collect()
 }
