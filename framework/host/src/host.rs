@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use evertick_interest::Interest;
-use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Ingress};
+use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Frame, Ingress};
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller, Delta, Fault, Simulation};
 use hashbrown::HashMap;
@@ -35,8 +35,6 @@ pub struct Host {
     publish: Publish,
     metrics: Arc<HostMetrics>,
     clock: Clock,
-    tick: u64,
-    seq: u64,
     tick_cost_us: u32,
     /// Whether there was a commit that no frame has carried yet.
     unsent: bool,
@@ -72,8 +70,6 @@ impl Host {
             publish,
             metrics: Arc::default(),
             clock: Clock::start(),
-            tick: 0,
-            seq: 0,
             tick_cost_us: 0,
             unsent: false,
             last_frame: None,
@@ -200,7 +196,7 @@ impl Host {
             }
             Some((code, message)) => {
                 add(&self.metrics.sessions_refused, 1);
-                self.interest.disconnect(session, Close { code, message });
+                self.interest.reject(session, code, message);
             }
         }
         self.count_sessions();
@@ -250,8 +246,8 @@ impl Host {
         self.log_faults();
         add(&self.metrics.commits, 1);
         self.interest.absorb(self.simulation.world(), &delta);
-        (self.tick, self.seq) = (delta.tick, delta.seq);
         self.simulation.world_mut().recycle(delta);
+        // Even when nothing changed: pings are answered with the last frame's time.
         self.unsent = true;
     }
 
@@ -263,9 +259,8 @@ impl Host {
     }
 
     fn frame(&mut self) {
-        let (tick, seq) = (self.tick, self.seq);
-        let frame = self.interest.frame(self.simulation.world(), tick, self.clock.now(), seq);
-        (self.publish)(Arc::new(Frame { tick_cost_us: self.tick_cost_us, ..frame }));
+        let frame = self.interest.frame(self.simulation.world(), self.clock.now(), self.tick_cost_us);
+        (self.publish)(Arc::new(frame));
         add(&self.metrics.frames, 1);
         self.unsent = false;
         self.last_frame = Some(Instant::now());

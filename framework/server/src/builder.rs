@@ -1,5 +1,7 @@
 //! From a builder's calls to running threads.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -32,7 +34,7 @@ impl Server {
 /// What a server is made of. Every setting but the module and a listener has a default.
 #[must_use = "a builder does nothing until `run` or `start`"]
 pub struct ServerBuilder {
-    module: Option<(String, PathBuf)>,
+    module: Option<(String, Source)>,
     listeners: Vec<String>,
     tls: Option<Arc<ServerConfig>>,
     connection: ListenerOptions,
@@ -68,7 +70,13 @@ impl Default for ServerBuilder {
 impl ServerBuilder {
     /// The module to run: its name, which must be that of its `export_module!`, and its `.wasm` file.
     pub fn module(mut self, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        self.module = Some((name.into(), path.into()));
+        self.module = Some((name.into(), Source::File(path.into())));
+        self
+    }
+
+    /// The module to run, from its bytes: for a server that carries its module inside, by `include_bytes!`.
+    pub fn module_bytes(mut self, name: impl Into<String>, wasm: impl Into<Vec<u8>>) -> Self {
+        self.module = Some((name.into(), Source::Bytes(wasm.into())));
         self
     }
 
@@ -200,20 +208,46 @@ impl ServerBuilder {
     }
 
     fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {
-        let (name, path) = self.module.as_ref().ok_or(Error::NoModule)?;
-        let wasm = std::fs::read(path).map_err(|error| Error::Read { path: path.clone(), error })?;
-        let cache = self
-            .cache
-            .as_ref()
-            .map(|directory| -> Arc<dyn CompiledCache> { Arc::new(DirectoryCache::new(directory.clone())) });
+        let (name, source) = self.module.as_ref().ok_or(Error::NoModule)?;
+        let wasm = source.read()?;
+        let cache = self.cache.as_ref().map(|directory| -> Arc<dyn CompiledCache> {
+            Arc::new(DirectoryCache::new(directory.clone()))
+        });
         let engine = Engine::new(self.engine.clone(), cache)?;
         let loaded = engine.load(&wasm, self.guest.clone());
-        let (description, guest) = loaded.map_err(|error| Error::Load { path: path.clone(), error })?;
+        let (description, guest) = loaded.map_err(|error| Error::Load { module: source.to_string(), error })?;
         if description.name != *name {
             let (wanted, found) = (name.clone(), description.name);
-            return Err(Error::Name { path: path.clone(), wanted, found });
+            return Err(Error::Name { module: source.to_string(), wanted, found });
         }
         Ok((description, guest))
+    }
+}
+
+/// Where a module comes from.
+enum Source {
+    File(PathBuf),
+    Bytes(Vec<u8>),
+}
+
+impl Source {
+    fn read(&self) -> Result<Cow<'_, [u8]>> {
+        match self {
+            Self::File(path) => match std::fs::read(path) {
+                Ok(wasm) => Ok(wasm.into()),
+                Err(error) => Err(Error::Read { path: path.clone(), error }),
+            },
+            Self::Bytes(wasm) => Ok(wasm.into()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Bytes(wasm) => write!(f, "({} bytes given to the builder)", wasm.len()),
+        }
     }
 }
 

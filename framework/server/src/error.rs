@@ -25,10 +25,10 @@ pub enum Error {
         error: std::io::Error,
     },
     /// The module calls itself something else.
-    #[error("the module in {} calls itself `{found}`, not `{wanted}`: give the name that its `export_module!` has", path.display())]
+    #[error("the module {module} calls itself `{found}`, not `{wanted}`: give the name that its `export_module!` has")]
     Name {
-        /// Its path.
-        path: PathBuf,
+        /// Where it came from.
+        module: String,
         /// What the builder was told.
         wanted: String,
         /// What the module says.
@@ -38,10 +38,10 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] evertick_wasm::EngineError),
     /// The module can't be loaded.
-    #[error("can't load the module {}: {error}", path.display())]
+    #[error("can't load the module {module}: {error}")]
     Load {
-        /// Its path.
-        path: PathBuf,
+        /// Where it came from.
+        module: String,
         /// What is wrong with it.
         error: evertick_wasm::LoadError,
     },

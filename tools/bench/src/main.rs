@@ -16,7 +16,7 @@ use clap::Parser;
 use crate::report::Measure;
 
 /// What a benchmark returns; an error ends the run.
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// Runs of each benchmark.
 const RUNS: usize = 7;

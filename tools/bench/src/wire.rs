@@ -48,7 +48,7 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
         for tick in 0..=TICKS {
             let delta = simulation.commit(now);
             interest.absorb(simulation.world(), &delta);
-            let frame = interest.frame(simulation.world(), delta.tick, now, delta.seq);
+            let frame = interest.frame(simulation.world(), now, 0);
             // The first is the snapshot.
             if tick > 0 {
                 if frame.blocks.len() != 1 {

@@ -1,0 +1,157 @@
+//! Clients that misbehave: each gets an error or a reason, and nobody else notices.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use bitcraft_lite::movement::{stop, walk_to};
+use bytes::Bytes;
+use common::{SOON, builder, connect, joined, position, server, until};
+use evertick::{GatewayConfig, SessionLimits};
+use evertick_client::{Client, ConnectOptions, Disconnected};
+use evertick_protocol::{CallOutcome, CloseCode, FailCode};
+use evertick_schema::Call;
+use evertick_transport::{ClientOptions, ConnectionExt};
+
+fn failed(outcome: &CallOutcome) -> Option<FailCode> {
+    match outcome {
+        CallOutcome::Failed { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn bad_calls_get_typed_errors() {
+    let (server, url) = server();
+    let client = connect(&url, "Eve").await;
+    let unknown = client.call_raw(9_999, Vec::new()).await.unwrap();
+    assert_eq!(failed(&unknown), Some(FailCode::UnknownReducer));
+    let walk = client.module().reducer(<walk_to::Call as Call>::NAME).unwrap() as u32;
+    for args in [vec![], vec![1; 7], vec![0; 5_000]] {
+        let bad = client.call_raw(walk, args).await.unwrap();
+        assert_eq!(failed(&bad), Some(FailCode::BadArguments));
+    }
+    let init = client.module().reducer("generate").unwrap() as u32;
+    assert_eq!(failed(&client.call_raw(init, Vec::new()).await.unwrap()), Some(FailCode::Forbidden));
+    assert_eq!(server.snapshot().host.calls_failed, 5);
+    assert_eq!(server.snapshot().host.faults, 0);
+}
+
+#[tokio::test]
+async fn a_reducer_s_rate_holds_for_each_session() {
+    let (_server, url) = server();
+    let (client, _) = joined(&url, "Eve").await;
+    let walk = client.module().reducer(<walk_to::Call as Call>::NAME).unwrap() as u32;
+    let mut limited = false;
+    for _ in 0..40 {
+        let outcome = client.call_raw(walk, vec![0; 8]).await.unwrap();
+        limited |= failed(&outcome) == Some(FailCode::RateLimited);
+    }
+    assert!(limited, "20 walks a second are allowed");
+    client.call(stop::call()).await.unwrap();
+}
+
+/// What a raw connection is told when it sends `bytes` instead of a Hello.
+async fn closed_after(url: &str, bytes: Vec<u8>) -> Option<u8> {
+    let mut connection = evertick_transport::connect(url, &ClientOptions::default()).await.unwrap();
+    // The server may close while we still send.
+    let _ = connection.send(Bytes::from(bytes));
+    let answer = tokio::time::timeout(SOON, async {
+        let _ = connection.flush().await;
+        connection.recv().await
+    });
+    match answer.await.expect("a bad client is told soon") {
+        Ok(message) if message.first() == Some(&0x84) => message.get(1).copied(),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn garbage_and_oversize_are_closed_with_a_reason_and_counted() {
+    let (server, url) = server();
+    let (watcher, me) = joined(&url, "Watcher").await;
+    assert_eq!(closed_after(&url, vec![0xee; 40]).await, Some(CloseCode::BadMessage as u8));
+    assert_eq!(closed_after(&url, vec![1; 300_000]).await, Some(CloseCode::TooLarge as u8));
+    until(async || {
+        let closes = server.snapshot().gateway.closes;
+        closes[CloseCode::BadMessage as usize] == 1 && closes[CloseCode::TooLarge as usize] == 1
+    })
+    .await;
+    assert!(watcher.disconnected().is_none() && position(&watcher, me).is_some());
+}
+
+#[tokio::test]
+async fn a_short_token_is_refused_with_the_reason() {
+    let (_server, url) = server();
+    let refused = Client::connect(&url, ConnectOptions::new("short")).await.err().unwrap().to_string();
+    assert!(refused.contains("16 bytes"), "{refused}");
+}
+
+#[tokio::test]
+async fn one_that_floods_is_closed_and_the_tick_goes_on() {
+    let (server, url) = server();
+    let (watcher, me) = joined(&url, "Watcher").await;
+    let flooder = connect(&url, "Flooder").await;
+    let reducer = flooder.module().reducer(<stop::Call as Call>::NAME).unwrap() as u32;
+    let before = server.snapshot().host;
+    tokio::time::timeout(SOON, async {
+        while flooder.disconnected().is_none() {
+            let burst: Vec<_> = (0..64).map(|_| flooder.call_raw(reducer, Vec::new())).collect();
+            for call in burst {
+                let _ = call.await;
+            }
+        }
+    })
+    .await
+    .expect("a flood is stopped soon");
+    let Some(Disconnected::Closed { code, .. }) = flooder.disconnected() else {
+        panic!("{:?}", flooder.disconnected())
+    };
+    assert_eq!(code, CloseCode::Flooding);
+    assert_unaffected(&server, &before).await;
+    assert!(watcher.disconnected().is_none() && position(&watcher, me).is_some());
+}
+
+#[tokio::test]
+async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
+    let limits = SessionLimits { outgoing_bytes_max: 64 * 1024, outgoing_messages_max: 32, ..SessionLimits::default() };
+    let server = builder().gateway(GatewayConfig { limits, ..GatewayConfig::default() }).start().unwrap();
+    let url = server.urls()[0].clone();
+    let (watcher, me) = joined(&url, "Watcher").await;
+    let before = server.snapshot().host;
+
+    // Says Hello, calls a lot that is answered, and never reads.
+    let mut silent = evertick_transport::connect(&url, &ClientOptions::default()).await.unwrap();
+    let mut hello = vec![1, 1];
+    hello.extend([0; 32]);
+    hello.push(32);
+    hello.extend([b's'; 32]);
+    let _ = silent.send(hello.into());
+    let ping = Bytes::from_static(&[3, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let join = watcher.module().reducer("join").unwrap() as u8;
+    let name = [&[2u8, 1, join, 14][..], &[8, 0, 0, 0, 6, 0, 0, 0], b"Silent"].concat();
+    let _ = silent.send(name.into());
+    until(async || {
+        let _ = silent_send(&server, &ping).await;
+        server.snapshot().gateway.sessions_open >= 2
+    })
+    .await;
+    let mut silent = Some(silent);
+    until(async || server.snapshot().gateway.closes[CloseCode::TooSlow as usize] == 1).await;
+    drop(silent.take());
+    assert_unaffected(&server, &before).await;
+    assert!(watcher.disconnected().is_none() && position(&watcher, me).is_some());
+}
+
+async fn silent_send(_server: &evertick::RunningServer, _ping: &Bytes) -> Result<(), ()> {
+    Ok(())
+}
+
+/// The world has gone on ticking: no tick was dropped, none failed, and there are more of them now.
+async fn assert_unaffected(server: &evertick::RunningServer, before: &evertick::HostSnapshot) {
+    until(async || server.snapshot().host.ticks > before.ticks + 5).await;
+    let after = server.snapshot().host;
+    assert_eq!((after.faults, after.ticks_dropped), (before.faults, before.ticks_dropped));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
