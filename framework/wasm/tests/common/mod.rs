@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test")]
 
 pub mod bench;
+pub mod sim;
 
 use evertick_schema::{
     Access, EnumType, EnumVariant, FieldDef, IndexDef, IndexKind, ModuleDescription, ParamDef, ReducerDef,
