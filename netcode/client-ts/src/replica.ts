@@ -53,6 +53,8 @@ export class Replica {
   private rows = new Int32Array(256);
   private changed = new Uint8Array(256);
   private events: ReplicaEvent[] = [];
+  /** The fixed parts of all rows, in bytes. */
+  private rowBytes = 0;
 
   constructor(module: ModuleDef) {
     this.module = module;
@@ -82,10 +84,10 @@ export class Replica {
 
   private settle(): [number, TableChanges][] {
     const all: [number, TableChanges][] = [];
-    for (let row = 0; row < this.tables.length; row++) {
-      const changes: TableChanges = { inserted: [], updated: [], before: [], removed: [], last: [] };
-      if (this.tables[row]?.settle(changes)) all.push([row, changes]);
-    }
+    this.tables.forEach((table, row) => {
+      if (table?.settle()) all.push([row, table.changes]);
+    });
+    this.rowBytes = this.tables.reduce((sum, table) => sum + (table ? table.count * table.rowBytes : 0), 0);
     return all;
   }
 
@@ -225,11 +227,9 @@ export class Replica {
   }
 
   private insert(table: Table, local: number, topic: Topic): number {
-    const row = table.insert(local, topic);
-    if (table.count * table.rowBytes > ROW_BYTES_TOTAL_MAX) {
-      throw new ProtocolError(`${table.count} rows of ${table.def.name} are more than this client holds`);
-    }
-    return row;
+    this.rowBytes += table.rowBytes;
+    if (this.rowBytes > ROW_BYTES_TOTAL_MAX) throw new ProtocolError(`rows of ${this.rowBytes} bytes are more than this client holds`);
+    return table.insert(local, topic);
   }
 
   private readRemove(reader: Reader, topic: Topic): void {

@@ -46,6 +46,8 @@ export class Table {
   rowOf = new Int32Array(0);
   /** The topic that each row came with; `null` for one that the present frame has removed. */
   readonly homes: (Topic | null)[] = [];
+  /** What the newest frame changed; the arrays are used again for the next. */
+  readonly changes: TableChanges = { inserted: [], updated: [], before: [], removed: [], last: [] };
   /** Whether somebody wants to know rows as they were before an update or removal. */
   watched = false;
   private readonly fields: readonly string[];
@@ -118,10 +120,11 @@ export class Table {
     return mark | TOUCHED;
   }
 
-  /** Ends a frame: carries removals out and puts the net changes into `changes`. Whether there are any. */
-  settle(changes: TableChanges): boolean {
-    const { touched } = this;
+  /** Ends a frame: carries removals out and puts the net changes into {@link changes}. Whether there are any. */
+  settle(): boolean {
+    const { changes, touched } = this;
     if (touched.length === 0) return false;
+    for (const list of Object.values(changes)) list.length = 0;
     for (const local of touched) {
       const at = this.rowOf[local]!;
       const mark = this.marks[at]!;

@@ -7,7 +7,7 @@ import { TickClock } from "../src/clock.ts";
 import { LaneColumn } from "../src/lanes.ts";
 import { Interpolation } from "../src/interpolation.ts";
 import { Rate } from "../src/stats.ts";
-import { Table, type TableChanges } from "../src/table.ts";
+import { Table } from "../src/table.ts";
 import { Topic } from "../src/topic.ts";
 
 const HOME = new Topic(1, { kind: "owner" }, 0);
@@ -23,9 +23,8 @@ function walker(snapDistance?: number) {
     table.beforeWrite(row);
     column.data.set([x, y], row * 2);
     table.written(row);
-    const changes: TableChanges = { inserted: [], updated: [], before: [], removed: [], last: [] };
-    table.settle(changes);
-    past.absorb(tick, changes);
+    table.settle();
+    past.absorb(tick, table.changes);
   };
   const at = (tick: number) => {
     const out = { x: NaN, y: NaN };
