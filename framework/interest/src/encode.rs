@@ -77,7 +77,6 @@ impl Encode<'_> {
         for rows in dirty.merge().chunk_by(|a, b| a.column == b.column) {
             self.dirty_rows(class, topic, rows);
         }
-        dirty.clear();
         topic.dirty = dirty;
         for removed in changes.removed.chunk_by(|a, b| a.0 == b.0) {
             let Encoder { writer, slots, .. } = &mut *self.encoder;

@@ -41,7 +41,7 @@ mod tests {
     fn a_freed_slot_rests_before_it_is_reused() {
         let rest = Duration::from_secs(2);
         let mut slots = Slots::default();
-        let at = |ms| Timestamp(ms * 1_000);
+        let at = |ms: i64| Timestamp(ms * 1_000);
         let allocate = |slots: &mut Slots, ms| slots.allocate(at(ms), rest, 3);
         assert_eq!((allocate(&mut slots, 0), allocate(&mut slots, 0)), (Some(0), Some(1)));
         slots.free(0, at(100));

@@ -155,6 +155,9 @@ impl Run {
             Op::Close(session) => {
                 self.server.close(SessionId(session + 1));
                 self.foci.remove(&SessionId(session + 1));
+                for (_, _, _, hear) in &mut self.events {
+                    hear.retain(|id| *id != SessionId(session + 1));
+                }
             }
             Op::LookAt { session, which, radius } => {
                 self.server.look_at(SessionId(session + 1), self.entity(which), radius);
@@ -314,7 +317,7 @@ fn row_of(row: usize, value: u32) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
 
     #[test]
     fn a_replica_is_what_its_session_may_see(ops in prop::collection::vec(op(), 1..160)) {

@@ -1,5 +1,5 @@
 //! A world with interest in it, and clients with replicas, without anything in between.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of it")]
 
 pub mod rows;
 
