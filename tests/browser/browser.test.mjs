@@ -60,7 +60,6 @@ async function join(name) {
 }
 
 const position = (page, entity) => page.evaluate((id) => window.evertick.position(id), entity);
-const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
 
 /** Clicks around until the avatar walks: some directions may be water. Returns where it started. */
 async function walk(page) {
@@ -76,6 +75,17 @@ async function walk(page) {
     if (moved) return start;
   }
   return assert.fail("no click made the avatar walk");
+}
+
+/** Waits until the avatar stands still, and returns where. */
+async function standing(page) {
+  for (let last = await position(page), tries = 0; tries < 60; tries++) {
+    await page.waitForTimeout(300);
+    const now = await position(page);
+    if (now.x === last.x && now.y === last.y) return now;
+    last = now;
+  }
+  return assert.fail("the avatar walks for ever");
 }
 
 test("the world is there: ground, nodes, creatures", async () => {
@@ -97,14 +107,11 @@ test("one walks, and the other sees it", async () => {
     return at !== null && Math.hypot(at.x - from.x, at.y - from.y) > 2;
   }, [anna.me, before], WAIT);
   // Both are told the same place, once she stands.
-  await anna.page.waitForFunction(async () => {
-    const first = window.evertick.position();
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const second = window.evertick.position();
-    return first.x === second.x && first.y === second.y;
-  }, null, WAIT);
-  await ben.page.waitForTimeout(300);
-  assert.ok(distance(await position(anna.page), await position(ben.page, anna.me)) < 0.01);
+  const end = await standing(anna.page);
+  await ben.page.waitForFunction(([id, { x, y }]) => {
+    const at = window.evertick.position(id);
+    return at !== null && at.x === x && at.y === y;
+  }, [anna.me, end], WAIT);
 });
 
 test("a click on a node gathers from it", async () => {

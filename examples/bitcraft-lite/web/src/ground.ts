@@ -1,6 +1,6 @@
 /** One chunk of the island as a picture: biomes, hill-shading, shore and depth. */
 
-import { hash } from "./noise.ts";
+import { hash, patches } from "./noise.ts";
 
 /** Pixels along the edge of a chunk's picture. */
 export const TILE = 256;
@@ -30,8 +30,11 @@ export interface Samples {
   biome(column: number, row: number): number;
 }
 
-/** Paints a chunk. `seaLevel` is in units of heights. Cost: some 10 ms. */
-export function paintChunk(samples: Samples, seaLevel: number, seed: number): HTMLCanvasElement {
+/** Paints the chunk in column `column` and row `row` of the world. `seaLevel` is in units of heights. Cost: some 10 ms. */
+export function paintChunk(samples: Samples, seaLevel: number, column: number, row: number): HTMLCanvasElement {
+  const seed = column * 131 + row;
+  const left = column * TILE;
+  const top = row * TILE;
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = TILE;
   const context = canvas.getContext("2d")!;
@@ -47,7 +50,7 @@ export function paintChunk(samples: Samples, seaLevel: number, seed: number): HT
       else {
         const slopeX = fields[0]![at + 1]! - fields[0]![at - 1]!;
         const slopeY = fields[0]![at + stride]! - fields[0]![at - stride]!;
-        const grain = (hash(seed, x, y) - 0.5) * 0.05 + (hash(seed + 1, x >> 3, y >> 3) - 0.5) * 0.035;
+        const grain = (hash(seed, x, y) - 0.5) * 0.05 + (patches(left + x, top + y) - 0.5) * 0.06;
         const wet = Math.max(0, 1 - (height - seaLevel) / 2.2) * 0.14;
         const slope = -slopeX - slopeY * 1.25;
         const contour = Math.abs(((height / CONTOUR) % 1) - 0.5) > 0.47 ? 0.035 : 0;
@@ -78,8 +81,9 @@ function paintTufts(context: CanvasRenderingContext2D, samples: Samples, heights
   context.lineWidth = 0.7;
   context.lineCap = "round";
   for (let index = 0; index < 420; index++) {
-    const x = hash(seed + 7, index, 0) * TILE;
-    const y = hash(seed + 7, index, 1) * TILE;
+    // Not so near the edge that it would be cut off there.
+    const x = 4 + hash(seed + 7, index, 0) * (TILE - 8);
+    const y = 5 + hash(seed + 7, index, 1) * (TILE - 6);
     if (heights[(Math.floor(y) + 1) * (TILE + 2) + Math.floor(x) + 1]! < seaLevel + 3) continue;
     const biome = samples.biome(Math.floor((x * samples.size) / TILE), Math.floor((y * samples.size) / TILE));
     if (biome === 2 && index % 5 === 0) {

@@ -5,3 +5,17 @@ export function hash(seed: number, x: number, y: number): number {
   h = Math.imul(h ^ (h >>> 12), 0x297a2d39);
   return ((h ^ (h >>> 15)) >>> 0) / 2 ** 32;
 }
+
+/** Pixels between two points of {@link patches}. */
+const PATCH = 22;
+
+/** Soft patches from 0 to 1, without seams. */
+export function patches(x: number, y: number): number {
+  const column = Math.floor(x / PATCH);
+  const row = Math.floor(y / PATCH);
+  const u = x / PATCH - column;
+  const v = y / PATCH - row;
+  const top = hash(3, column, row) * (1 - u) + hash(3, column + 1, row) * u;
+  const bottom = hash(3, column, row + 1) * (1 - u) + hash(3, column + 1, row + 1) * u;
+  return top * (1 - v) + bottom * v;
+}

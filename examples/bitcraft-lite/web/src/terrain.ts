@@ -69,7 +69,7 @@ export class Terrain {
     const waiting = [...this.tiles.values()].filter((tile) => tile.stale).sort((a, b) => distance(a) - distance(b));
     for (const tile of waiting) {
       const { chunk } = tile;
-      tile.picture = paintChunk(this.samples(chunk), world.sea_level * 255, chunk.x * 131 + chunk.y);
+      tile.picture = paintChunk(this.samples(chunk), world.sea_level * 255, chunk.x, chunk.y);
       tile.stale = false;
       if (performance.now() > end) break;
     }
