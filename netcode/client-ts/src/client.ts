@@ -128,6 +128,7 @@ export class Client extends View {
     this.lastTime = welcome.time;
     this.calls = new Calls(module);
     this.clock = new TickClock(this.tickMs);
+    this.clock.observe(welcome.tick, now);
     this.bytesIn = new Rate(now);
     this.bytesOut = new Rate(now);
     this.frameRate = new Rate(now);
