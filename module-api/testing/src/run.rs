@@ -41,7 +41,7 @@ fn tables(param: &ParamView<'_>) -> Vec<TableInput> {
         ColumnData::Variable(rows) => ColumnInput::variable(rows.iter()),
     };
     let table = |table: &TableView<'_>| TableInput {
-        entities: table.entities().to_vec(),
+        entities: table.entities().collect(),
         columns: table.columns().iter().map(|shown| shown.as_ref().map(column)).collect(),
     };
     param.tables().iter().map(table).collect()

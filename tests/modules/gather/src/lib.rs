@@ -1,7 +1,7 @@
 //! The module that the module API's own tests run, natively and in WebAssembly.
+#![allow(missing_docs, reason = "modules are written for players, and one file is the design's example word for word")]
 
 #[rustfmt::skip]
-#[allow(missing_docs, reason = "this file is the design's example, word for word")]
 pub mod gather;
 pub mod movement;
 
