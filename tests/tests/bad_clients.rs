@@ -115,7 +115,11 @@ async fn one_that_floods_is_closed_and_the_tick_goes_on() {
 
 #[tokio::test]
 async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
-    let limits = SessionLimits { outgoing_bytes_max: 64 * 1024, outgoing_messages_max: 32, ..SessionLimits::default() };
+    let limits = SessionLimits {
+        outgoing_bytes_max: 64 * 1024,
+        outgoing_messages_max: 32,
+        ..SessionLimits::default()
+    };
     let server = builder().gateway(GatewayConfig { limits, ..GatewayConfig::default() }).start().unwrap();
     let url = server.urls()[0].clone();
     let (watcher, me) = joined(&url, "Watcher").await;

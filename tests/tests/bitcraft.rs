@@ -18,7 +18,10 @@ use glam::Vec2;
 async fn a_player_sees_the_world_around() {
     let (_server, url) = server();
     let (client, me) = joined(&url, "Ada").await;
-    until(async || !client.rows::<Chunk>().unwrap().is_empty() && !client.rows::<Creature>().unwrap().is_empty()).await;
+    until(async || {
+        !client.rows::<Chunk>().unwrap().is_empty() && !client.rows::<Creature>().unwrap().is_empty()
+    })
+    .await;
 
     let info = client.resource::<WorldInfo>().unwrap().expect("everyone sees the world's info");
     let terrain = Terrain::new(info.seed);
@@ -26,7 +29,11 @@ async fn a_player_sees_the_world_around() {
     assert!(terrain.is_land(here), "players start on land");
     for (_, chunk) in client.rows::<Chunk>().unwrap() {
         let at = (Vec2::new(chunk.x as f32, chunk.y as f32) + 0.5 / 16.0) * 64.0;
-        assert_eq!(chunk.heights[0], (terrain.height(at) * 255.0) as u8, "module and client compute the same ground");
+        assert_eq!(
+            chunk.heights[0],
+            (terrain.height(at) * 255.0) as u8,
+            "module and client compute the same ground"
+        );
     }
     assert_eq!(client.rows::<NodeDef>().unwrap().len(), 3, "tables for everyone are there");
     assert_eq!(client.get::<Avatar>(me).unwrap().unwrap().name, "Ada");
@@ -129,7 +136,11 @@ async fn an_account_is_there_again_after_a_new_connection() {
     let again = connect(&url, "Ada").await;
     until(async || position(&again, me).is_some()).await;
     assert!(position(&again, me).unwrap().distance(at) < 0.1);
-    assert_eq!(again.call(join::call("Somebody".into())).await.unwrap(), me, "the account's name and avatar stay");
+    assert_eq!(
+        again.call(join::call("Somebody".into())).await.unwrap(),
+        me,
+        "the account's name and avatar stay"
+    );
 }
 
 /// Walks `meters` in some direction in which there is no water.

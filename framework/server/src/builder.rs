@@ -210,12 +210,14 @@ impl ServerBuilder {
     fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {
         let (name, source) = self.module.as_ref().ok_or(Error::NoModule)?;
         let wasm = source.read()?;
-        let cache = self.cache.as_ref().map(|directory| -> Arc<dyn CompiledCache> {
-            Arc::new(DirectoryCache::new(directory.clone()))
-        });
+        let cache = self
+            .cache
+            .as_ref()
+            .map(|directory| -> Arc<dyn CompiledCache> { Arc::new(DirectoryCache::new(directory.clone())) });
         let engine = Engine::new(self.engine.clone(), cache)?;
         let loaded = engine.load(&wasm, self.guest.clone());
-        let (description, guest) = loaded.map_err(|error| Error::Load { module: source.to_string(), error })?;
+        let (description, guest) =
+            loaded.map_err(|error| Error::Load { module: source.to_string(), error })?;
         if description.name != *name {
             let (wanted, found) = (name.clone(), description.name);
             return Err(Error::Name { module: source.to_string(), wanted, found });

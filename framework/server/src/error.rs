@@ -25,7 +25,9 @@ pub enum Error {
         error: std::io::Error,
     },
     /// The module calls itself something else.
-    #[error("the module {module} calls itself `{found}`, not `{wanted}`: give the name that its `export_module!` has")]
+    #[error(
+        "the module {module} calls itself `{found}`, not `{wanted}`: give the name that its `export_module!` has"
+    )]
     Name {
         /// Where it came from.
         module: String,

@@ -77,6 +77,8 @@ struct Bot<'a> {
     report: &'a mut Report,
     me: EntityId,
     dice: Dice,
+    /// Grows with walks that were refused in a row.
+    blocked: usize,
 }
 
 impl Bot<'_> {
@@ -134,11 +136,14 @@ impl Bot<'_> {
                     self.report.gathered += 1;
                 }
             }
-            // Now and then somewhere else than the next best, so that bots spread and water is got around.
+            // The nearest first; later one of a few, so that bots spread and find ways around water.
             Some(_) => {
-                let nearest = nodes.len().min(1 + self.dice.below(6) as usize);
-                let (_, _, at) = nodes[self.dice.below(nearest as u64) as usize];
-                self.call(walk_to::call(at.x, at.y)).await;
+                let choice =
+                    if self.report.gathered == 0 && self.blocked == 0 { 1 } else { 6 + self.blocked };
+                let nearest = nodes.len().min(choice) as u64;
+                let (_, _, at) = nodes[self.dice.below(nearest) as usize];
+                let walks = self.call(walk_to::call(at.x, at.y)).await.is_some();
+                self.blocked = if walks { 0 } else { self.blocked + 4 };
             }
             None => {
                 let to = here + Vec2::from_angle(self.dice.below(628) as f32 / 100.0) * 15.0;
