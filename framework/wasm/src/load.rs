@@ -127,6 +127,7 @@ impl Engine {
             output(instance.memory(), packed, DESCRIPTION_BYTES_MAX, "a description").map_err(failed)?;
         let description = ModuleDescription::from_json(json)?;
         description.check().map_err(LoadError::Schema)?;
+        drop(instance);
 
         let name = Arc::from(description.name.as_str());
         let guest = WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits).map_err(failed)?;
