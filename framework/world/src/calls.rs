@@ -3,8 +3,8 @@
 use evertick_schema::{FieldDef, ReducerDef, ReducerKind, check_fields};
 use thiserror::Error;
 
-use crate::guest::{GuestFault, Outcome};
 use crate::Caller;
+use crate::guest::{GuestFault, Outcome};
 
 /// The longest text of a refusal, in bytes.
 pub const REFUSAL_MESSAGE_BYTES_MAX: usize = 4096;
@@ -112,7 +112,10 @@ impl Reducer {
                     return Err(GuestFault::bad_output(format!("it refuses with unknown variant {variant}")));
                 };
                 if message.len() > REFUSAL_MESSAGE_BYTES_MAX {
-                    return Err(GuestFault::bad_output(format!("a refusal's text of {} bytes", message.len())));
+                    return Err(GuestFault::bad_output(format!(
+                        "a refusal's text of {} bytes",
+                        message.len()
+                    )));
                 }
                 check_fields(&def.fields, fields).map_err(|error| {
                     GuestFault::bad_output(format!("refusal {} is malformed: {error}", def.name))

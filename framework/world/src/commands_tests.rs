@@ -58,20 +58,24 @@ fn every_command_is_read() {
     let Command::Spawn { rows } = commands[0] else { panic!("{commands:?}") };
     assert_eq!(rows.iter().collect::<Vec<_>>(), [(0, &[1][..])]);
     let entity = EntityId(7);
-    assert_eq!(commands[1..], [
-        Command::Set { entity, row: 0, bytes: &[1] },
-        Command::Remove { entity, row: 0 },
-        Command::Despawn { entity },
-        Command::Emit { row: 2, bytes: &[0] },
-        Command::Insert { row: 1, bytes: &[0; 8] },
-        Command::After { at: Timestamp(5), reducer: 0, args: &9u32.to_le_bytes() },
-        Command::Detached { reducer: 0, args: &9u32.to_le_bytes() },
-    ]);
+    assert_eq!(
+        commands[1..],
+        [
+            Command::Set { entity, row: 0, bytes: &[1] },
+            Command::Remove { entity, row: 0 },
+            Command::Despawn { entity },
+            Command::Emit { row: 2, bytes: &[0] },
+            Command::Insert { row: 1, bytes: &[0; 8] },
+            Command::After { at: Timestamp(5), reducer: 0, args: &9u32.to_le_bytes() },
+            Command::Detached { reducer: 0, args: &9u32.to_le_bytes() },
+        ]
+    );
 }
 
 #[test]
 fn every_sort_of_nonsense_is_named() {
-    let refused = |buffer: &[u8], rights: &CommandRights| rules().check(buffer, rights).unwrap_err().to_string();
+    let refused =
+        |buffer: &[u8], rights: &CommandRights| rules().check(buffer, rights).unwrap_err().to_string();
     for (buffer, says) in [
         (record(8, &[]), "byte 0 is 8"),
         (record(3, &[&[0; 7]]), "ends within the record"),

@@ -171,7 +171,8 @@ fn differing_fixed<const SIZE: usize>(stride: usize, start: usize, old: &[u8], n
     } else {
         let rows = old.chunks_exact(stride).zip(new.chunks_exact(stride));
         for (index, (old, new)) in rows.enumerate() {
-            bits |= u64::from(old[start..].first_chunk::<SIZE>() != new[start..].first_chunk::<SIZE>()) << index;
+            bits |=
+                u64::from(old[start..].first_chunk::<SIZE>() != new[start..].first_chunk::<SIZE>()) << index;
         }
     }
     bits

@@ -4,8 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::row::RowId;
 use crate::Tx;
+use crate::row::RowId;
 use crate::view::SystemView;
 
 /// A module's code: WebAssembly in an engine, or the module linked natively into a test.

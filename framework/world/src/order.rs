@@ -60,7 +60,9 @@ pub(crate) fn order(
     conflict: impl Fn(usize, usize) -> bool,
 ) -> Result<Vec<Vec<usize>>, OrderError> {
     let names: Vec<String> = systems.iter().map(Declared::qualified).collect();
-    if let Some(name) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+    if let Some(name) =
+        names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+    {
         return Err(OrderError::Twice { name: name.clone() });
     }
 
@@ -68,10 +70,10 @@ pub(crate) fn order(
     for (number, system) in systems.iter().enumerate() {
         let find = |name: &String| {
             let wanted = if name.contains('.') { name.clone() } else { qualified(system.module, name) };
-            names.iter().position(|name| *name == wanted).ok_or_else(|| OrderError::Unknown {
-                system: names[number].clone(),
-                unknown: name.clone(),
-            })
+            names
+                .iter()
+                .position(|name| *name == wanted)
+                .ok_or_else(|| OrderError::Unknown { system: names[number].clone(), unknown: name.clone() })
         };
         for name in system.before {
             order.add(number, find(name)?);

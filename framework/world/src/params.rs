@@ -4,18 +4,19 @@ use bevy_ecs::query::{AccessConflicts, FilteredAccess, FilteredAccessSet};
 use bevy_ecs::storage::TableId;
 use evertick_schema::{Access, ParamDef};
 
+use crate::columns::Rows;
 use crate::compare::RowShape;
 use crate::ids::Ids;
-use crate::columns::Rows;
 use crate::reads::Reads;
 use crate::row::RowId;
 use crate::store::Store;
 use crate::sweep::Target;
 use crate::view::{ColumnData, ColumnView, Grants, ParamView, TableKey, TableView};
 
-/// A parameter that has columns, or none for those that have none.
+/// A parameter: a query's terms, or nothing of a parameter that shows no tables.
 #[derive(Debug, Default)]
 pub(crate) struct Param {
+    has_tables: bool,
     terms: Vec<Term>,
     required: Vec<RowId>,
     excluded: Vec<RowId>,
@@ -34,7 +35,7 @@ struct Term {
 
 impl Param {
     fn new(terms: &[(RowId, Access)], store: &Store) -> Self {
-        let mut param = Self::default();
+        let mut param = Self { has_tables: true, ..Self::default() };
         for (row, access) in terms {
             if access.requires() {
                 param.required.push(*row);
@@ -54,7 +55,7 @@ impl Param {
 
     /// Finds the tables that match now.
     pub(crate) fn refresh(&mut self, store: &Store) {
-        if !self.terms.is_empty() || !self.required.is_empty() {
+        if self.has_tables {
             self.tables = store.tables.matching(&self.required, &self.excluded);
             // Without any row type, entities may be bevy's own.
             self.tables.retain(|table| !store.tables.rows(*table).is_empty());
@@ -127,7 +128,8 @@ impl Params {
             params.access.add(access.clone());
             accesses.push(access);
             params.grant(def, &terms, store);
-            let has_tables = matches!(def, ParamDef::Query { .. } | ParamDef::Res { .. } | ParamDef::ResMut { .. });
+            let has_tables =
+                matches!(def, ParamDef::Query { .. } | ParamDef::Res { .. } | ParamDef::ResMut { .. });
             params.params.push(if has_tables { Param::new(&terms, store) } else { Param::default() });
         }
         if params.grants.near {
@@ -206,7 +208,8 @@ fn access(terms: &[(RowId, Access)], store: &Store) -> FilteredAccess {
 fn names(conflicts: &AccessConflicts, store: &Store) -> String {
     let AccessConflicts::Individual(components) = conflicts else { return "all rows".to_owned() };
     let of = |component| store.rows.iter().position(|state| state.column.component() == component);
-    let names = components.iter().filter_map(|component| Some(store.registry.types()[of(component)?].name.as_str()));
+    let names =
+        components.iter().filter_map(|component| Some(store.registry.types()[of(component)?].name.as_str()));
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -214,4 +217,3 @@ fn names(conflicts: &AccessConflicts, store: &Store) -> String {
 pub(crate) fn conflict(a: &FilteredAccessSet, b: &FilteredAccessSet) -> bool {
     !a.is_compatible(b)
 }
-

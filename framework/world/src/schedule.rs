@@ -70,7 +70,8 @@ impl Systems {
         for (system, before) in systems.into_iter().zip(order) {
             let boxed: bevy_ecs::system::BoxedSystem = Box::new(system);
             let start = boxed.into_configs();
-            schedule.add_systems(before.iter().fold(start, |config, first| config.after(names[*first].clone())));
+            schedule
+                .add_systems(before.iter().fold(start, |config, first| config.after(names[*first].clone())));
         }
         let built = schedule.initialize(&mut world.ecs);
         built.expect("systems whose order has no cycle can be scheduled");
@@ -90,5 +91,6 @@ impl Systems {
 
 /// FNV-1a: the same for the same name in every build, so that random numbers are.
 fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

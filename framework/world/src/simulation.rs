@@ -111,7 +111,10 @@ pub struct Simulation {
 impl std::fmt::Debug for Simulation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let modules: Vec<&str> = self.modules.iter().map(|module| module.name.as_str()).collect();
-        f.debug_struct("Simulation").field("modules", &modules).field("tick", &self.tick).finish_non_exhaustive()
+        f.debug_struct("Simulation")
+            .field("modules", &modules)
+            .field("tick", &self.tick)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,10 +181,11 @@ impl Simulation {
     /// below 150 ns and no allocation.
     pub fn call(&mut self, call: &Call<'_>, now: Timestamp) -> CallResult {
         let module = usize::from(call.module);
-        let admitted = match self.modules.get(module).and_then(|module| module.reducers.get(call.reducer as usize)) {
-            Some(reducer) => reducer.admit(call.caller).and_then(|()| reducer.check_args(call.args)),
-            None => Err(CallError::UnknownReducer),
-        };
+        let admitted =
+            match self.modules.get(module).and_then(|module| module.reducers.get(call.reducer as usize)) {
+                Some(reducer) => reducer.admit(call.caller).and_then(|()| reducer.check_args(call.args)),
+                None => Err(CallError::UnknownReducer),
+            };
         if let Err(error) = admitted {
             return CallResult::Failed(error);
         }
@@ -268,12 +272,15 @@ impl Simulation {
         let fired = due.len() as u32;
         for timer in due {
             let call = timer.call;
-            self.call_queued(&QueuedCall {
-                module: call.module,
-                reducer: call.reducer,
-                args: call.args,
-                caller: Caller::default(),
-            }, now);
+            self.call_queued(
+                &QueuedCall {
+                    module: call.module,
+                    reducer: call.reducer,
+                    args: call.args,
+                    caller: Caller::default(),
+                },
+                now,
+            );
             self.run_detached(now);
         }
         fired
@@ -285,7 +292,10 @@ impl Simulation {
         let mut runs = 0;
         while let Some(call) = queue.pop_front() {
             if runs == DETACHED_CHAIN_MAX {
-                let message = format!("more than {DETACHED_CHAIN_MAX} detached calls in one go: this and {} more are dropped", queue.len());
+                let message = format!(
+                    "more than {DETACHED_CHAIN_MAX} detached calls in one go: this and {} more are dropped",
+                    queue.len()
+                );
                 self.faults.add(self.name_of(&call), GuestFault::new(FaultKind::Deadline, message));
                 return;
             }
@@ -303,7 +313,8 @@ impl Simulation {
         match fits {
             Ok(()) => drop(self.call_unchecked(module, call.reducer, &call.args, &call.caller, now)),
             Err(error) => {
-                self.faults.add(self.name_of(call), GuestFault::bad_output(format!("a call for later: {error}")));
+                self.faults
+                    .add(self.name_of(call), GuestFault::bad_output(format!("a call for later: {error}")));
             }
         }
     }
@@ -318,7 +329,9 @@ impl Simulation {
     ) -> CallResult {
         match self.transact(module, reducer, args, caller, now) {
             Ok(Outcome::Ok(bytes)) => CallResult::Ok(bytes),
-            Ok(Outcome::Refused { variant, message, fields }) => CallResult::Refused { variant, message, fields },
+            Ok(Outcome::Refused { variant, message, fields }) => {
+                CallResult::Refused { variant, message, fields }
+            }
             Err(fault) => {
                 let id = self.faults.add(self.modules[module].qualified(reducer), fault);
                 CallResult::Failed(CallError::Internal { id })

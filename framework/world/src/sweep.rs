@@ -45,7 +45,13 @@ impl RunOutput {
     }
 
     /// Keeps the rows of `new` that differ from those of `old`, instead of what was kept of this column before.
-    pub(crate) fn keep(&mut self, slot: [usize; 3], column: &Target<'_>, old: &[u8], new: &[u8]) -> &ChangedRows {
+    pub(crate) fn keep(
+        &mut self,
+        slot: [usize; 3],
+        column: &Target<'_>,
+        old: &[u8],
+        new: &[u8],
+    ) -> &ChangedRows {
         let at = match self.sweeps.iter().position(|sweep| sweep.slot == slot) {
             Some(at) => at,
             None => {

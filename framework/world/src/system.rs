@@ -174,7 +174,11 @@ impl System for GuestSystem {
         SystemStateFlags::DEFERRED
     }
 
-    unsafe fn run_unsafe(&mut self, (): SystemIn<'_, Self>, world: UnsafeWorldCell<'_>) -> Result<(), RunSystemError> {
+    unsafe fn run_unsafe(
+        &mut self,
+        (): SystemIn<'_, Self>,
+        world: UnsafeWorldCell<'_>,
+    ) -> Result<(), RunSystemError> {
         // SAFETY: nobody has any of the world mutably. The schedule runs one system at a time (see
         // `crate::schedule`), the caller lends the cell for it, and the system itself only reads: what it is to
         // write it does in `apply_deferred`. The reference does not outlive the call.
@@ -186,8 +190,11 @@ impl System for GuestSystem {
         if !std::mem::take(&mut self.state.ran) {
             return;
         }
-        let refused =
-            if self.state.output.sweeps.is_empty() { 0 } else { World::within(ecs, |world| self.fold(world)) };
+        let refused = if self.state.output.sweeps.is_empty() {
+            0
+        } else {
+            World::within(ecs, |world| self.fold(world))
+        };
         let output = &mut self.state.output;
         let turn = &mut *ecs.resource_mut::<Turn>();
         turn.run += 1;

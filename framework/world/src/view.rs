@@ -8,7 +8,7 @@
 use std::ops::Bound;
 
 use bevy_ecs::entity::Entity;
-use evertick_schema::{Duration, EntityId, RowLayout, Timestamp, check_row};
+use evertick_schema::{Duration, EntityId, Timestamp, check_row};
 use thiserror::Error;
 
 use crate::columns::VariableColumn;
@@ -185,7 +185,10 @@ pub struct SystemView<'w> {
 
 impl std::fmt::Debug for SystemView<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SystemView").field("tick", &self.tick).field("params", &self.params).finish_non_exhaustive()
+        f.debug_struct("SystemView")
+            .field("tick", &self.tick)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
     }
 }
 
@@ -243,7 +246,8 @@ impl<'w> SystemView<'w> {
         let [param, table, column] = slot;
         let found = self.params.get(param).and_then(|param| param.tables.get(table));
         let found = found.and_then(|table| table.columns.get(column)?.as_ref());
-        let Some(ColumnView { row, target: Some(target), data: ColumnData::Flat { bytes: old, .. }, .. }) = found
+        let Some(ColumnView { row, target: Some(target), data: ColumnData::Flat { bytes: old, .. }, .. }) =
+            found
         else {
             return Err(GuestFault::bad_output(format!(
                 "column {column} of table {table} of parameter {param} is none that can be written back"
@@ -251,7 +255,10 @@ impl<'w> SystemView<'w> {
         };
         if bytes.len() != old.len() {
             let (want, got) = (old.len(), bytes.len());
-            return Err(GuestFault::bad_output(format!("a column of {} with {got} bytes where it has {want}", row.name)));
+            return Err(GuestFault::bad_output(format!(
+                "a column of {} with {got} bytes where it has {want}",
+                row.name
+            )));
         }
         let changed = self.output.keep(slot, target, old, bytes);
         if row.layout.plain { Ok(()) } else { check_rows(row, target.shape, &changed.bytes) }
@@ -296,7 +303,13 @@ impl<'w> SystemView<'w> {
     }
 
     /// Appends all entities whose rows have `key` in an indexed field, ascending.
-    pub fn lookup(&self, row: RowId, field: u16, key: &[u8], out: &mut Vec<EntityId>) -> Result<(), Undeclared> {
+    pub fn lookup(
+        &self,
+        row: RowId,
+        field: u16,
+        key: &[u8],
+        out: &mut Vec<EntityId>,
+    ) -> Result<(), Undeclared> {
         self.declared(row)?.lookup(row, field, key, out);
         Ok(())
     }
@@ -349,8 +362,8 @@ impl<'w> SystemView<'w> {
 }
 
 fn check_rows(row: &RowType, shape: &RowShape, rows: &[u8]) -> Result<(), GuestFault> {
-    let check = |layout: &RowLayout, bytes: &[u8]| check_row(layout, bytes);
-    rows.chunks_exact(shape.stride().max(1)).try_for_each(|bytes| check(&row.layout, bytes)).map_err(|error| {
+    let mut rows = rows.chunks_exact(shape.stride().max(1));
+    rows.try_for_each(|bytes| check_row(&row.layout, bytes)).map_err(|error| {
         GuestFault::bad_output(format!("a row of {} that the system wrote: {error}", row.name))
     })
 }

@@ -52,7 +52,8 @@ fn push(game: Game, def: SystemDef, by: f32) -> Game {
     game.system(def, move |view| {
         for (number, table) in view.params()[0].tables().iter().enumerate() {
             let positions = table.columns()[0].as_ref().unwrap().flat().unwrap();
-            let pushed: Vec<u8> = positions.chunks(8).map(read_vec2).flat_map(|(x, y)| vec2(x + by, y)).collect();
+            let pushed: Vec<u8> =
+                positions.chunks(8).map(read_vec2).flat_map(|(x, y)| vec2(x + by, y)).collect();
             view.write_back(0, number, 0, &pushed)?;
         }
         Ok(())
@@ -80,7 +81,8 @@ fn a_sweep_moves_rows_the_grid_and_the_delta() {
 
 #[test]
 fn unchanged_rows_are_not_told() {
-    let mut sim = begin(push(world_of(Game::new("game"), vec![vec![at(1.0)]]), system("rest", positions()), 0.0));
+    let mut sim =
+        begin(push(world_of(Game::new("game"), vec![vec![at(1.0)]]), system("rest", positions()), 0.0));
     sim.tick(Timestamp(1));
     assert!(sim.commit(Timestamp(1)).is_empty());
 }
@@ -133,7 +135,10 @@ fn what_cannot_be_ordered_or_shared_is_refused() {
     let error = refused(Game::new("game").system(unknown, |_| Ok(())));
     assert!(matches!(error, SimulationError::Order(OrderError::Unknown { .. })), "{error}");
 
-    let both = vec![query(&[(POSITION, Access::Write)]), query(&[(POSITION, Access::Read), (VELOCITY, Access::Read)])];
+    let both = vec![
+        query(&[(POSITION, Access::Write)]),
+        query(&[(POSITION, Access::Read), (VELOCITY, Access::Read)]),
+    ];
     let error = refused(Game::new("game").system(system("both", both), |_| Ok(()))).to_string();
     assert!(error.contains("game.both reaches game.Position by parameters 1 and 2"), "{error}");
 
@@ -159,21 +164,26 @@ fn queries_match_tables_by_all_their_terms() {
         (terms(&[(POSITION, Access::Read), (VELOCITY, Access::With)]), vec![(2.0, None), (4.0, None)]),
         (terms(&[(POSITION, Access::Read), (VELOCITY, Access::Without)]), vec![(1.0, None), (3.0, None)]),
         (
+            terms(&[(VELOCITY, Access::Without), (POSITION, Access::OptionalRead)]),
+            vec![(1.0, None), (3.0, None)],
+        ),
+        (
             terms(&[(POSITION, Access::Read), (HEALTH, Access::OptionalRead)]),
             vec![(1.0, Some(false)), (2.0, Some(false)), (3.0, Some(true)), (4.0, Some(true))],
         ),
     ] {
         let found = seen();
         let log = Arc::clone(&found);
-        let game = world_of(Game::new("game"), entities.clone()).system(system("look", params), move |view| {
-            for table in view.params()[0].tables() {
-                let rows = table.columns()[0].as_ref().unwrap().flat().unwrap().chunks(8);
-                let optional = table.columns().get(1).map(Option::is_some);
-                log.lock().unwrap().extend(rows.map(|row| (read_vec2(row).0, optional)));
-                assert_eq!(table.entities().count(), table.rows());
-            }
-            Ok(())
-        });
+        let game =
+            world_of(Game::new("game"), entities.clone()).system(system("look", params), move |view| {
+                for table in view.params()[0].tables() {
+                    let rows = table.columns()[0].as_ref().unwrap().flat().unwrap().chunks(8);
+                    let optional = table.columns().get(1).map(Option::is_some);
+                    log.lock().unwrap().extend(rows.map(|row| (read_vec2(row).0, optional)));
+                    assert_eq!(table.entities().count(), table.rows());
+                }
+                Ok(())
+            });
         begin(game).tick(Timestamp(1));
         let mut found = found.lock().unwrap();
         found.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -212,7 +222,8 @@ fn a_fault_loses_the_run_and_nothing_else() {
     assert_eq!((report.systems_run, report.faults, report.commands_skipped), (5, 4, 0));
     assert_eq!(entities(&sim, POSITION).len(), 1);
     assert_eq!(x_of(&sim, entities(&sim, POSITION)[0]), 2.0);
-    let told: Vec<_> = sim.take_faults().into_iter().map(|fault| (fault.id, fault.name, fault.fault.kind)).collect();
+    let told: Vec<_> =
+        sim.take_faults().into_iter().map(|fault| (fault.id, fault.name, fault.fault.kind)).collect();
     let bad = FaultKind::BadOutput;
     let want = [(1, "traps", FaultKind::Trap), (2, "lies", bad), (3, "hides", bad), (4, "short", bad)];
     assert_eq!(told, want.map(|(id, name, kind)| (id, format!("game.{name}"), kind)));
@@ -236,7 +247,8 @@ fn variable_rows_are_read_in_place_and_written_by_commands() {
     });
     let mut sim = begin(game);
     assert_eq!(sim.tick(Timestamp(1)).faults, 0);
-    let labels: Vec<_> = entities(&sim, LABEL).into_iter().map(|entity| get(&sim, LABEL, entity).unwrap()).collect();
+    let labels: Vec<_> =
+        entities(&sim, LABEL).into_iter().map(|entity| get(&sim, LABEL, entity).unwrap()).collect();
     assert_eq!(labels, [label("ABC"), label("")]);
     let delta = sim.commit(Timestamp(1));
     assert_eq!(updated(&delta, row(&sim, LABEL)).len(), 1);
@@ -253,7 +265,8 @@ fn commands_do_what_they_say_and_those_that_cannot_are_counted() {
     });
     let params = vec![query(&[(POSITION, Access::Read)]), ParamDef::Commands];
     let game = game.system(system("change", params), |view| {
-        let mut of: Vec<EntityId> = view.params()[0].tables().iter().flat_map(|table| table.entities()).collect();
+        let mut of: Vec<EntityId> =
+            view.params()[0].tables().iter().flat_map(|table| table.entities()).collect();
         of.sort();
         let gone = EntityId::new(0, 999);
         let commands = CommandBytes::default()
@@ -365,7 +378,8 @@ fn a_sweep_that_takes_a_taken_key_is_refused_for_that_row() {
     let mut sim = begin(game);
     assert_eq!(sim.tick(Timestamp(1)).commands_skipped, 1);
     sim.world().check().unwrap();
-    let rows: Vec<_> = entities(&sim, ACCOUNT).iter().map(|entity| get(&sim, ACCOUNT, *entity).unwrap()).collect();
+    let rows: Vec<_> =
+        entities(&sim, ACCOUNT).iter().map(|entity| get(&sim, ACCOUNT, *entity).unwrap()).collect();
     assert_eq!(rows, [account(1, 0), account(9, 2), account(3, 3)]);
 }
 
@@ -373,7 +387,9 @@ fn a_sweep_that_takes_a_taken_key_is_refused_for_that_row() {
 fn a_system_with_a_period_runs_when_it_is_due() {
     let ran = seen();
     let mut game = Game::new("game");
-    for (name, every_us) in [("each", None), ("often", Some(10_000)), ("odd", Some(120_000)), ("second", Some(1_000_000))] {
+    for (name, every_us) in
+        [("each", None), ("often", Some(10_000)), ("odd", Some(120_000)), ("second", Some(1_000_000))]
+    {
         let log = Arc::clone(&ran);
         game = game.system(SystemDef { every_us, ..system(name, vec![]) }, move |view| {
             log.lock().unwrap().push((name, view.tick(), view.delta_time().0));

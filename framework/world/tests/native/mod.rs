@@ -1,16 +1,22 @@
 //! A guest made of closures, and a small game for it.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each suite uses its own part; a test that can't go on fails")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each suite uses its own part; a test that can't go on fails"
+)]
 
 use std::sync::{Arc, Mutex};
 
 use evertick_schema::{
-    ABI_VERSION, Access, Duration, EntityId, FieldDef, Identity, IndexDef, IndexKind, ModuleDescription, ParamDef,
-    ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SessionId, SpatialDef, SystemDef, TermDef, Timestamp, Type,
-    Visibility,
+    ABI_VERSION, Access, Duration, EntityId, FieldDef, Identity, IndexDef, IndexKind, ModuleDescription,
+    ParamDef, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SessionId, SpatialDef, SystemDef,
+    TermDef, Timestamp, Type, Visibility,
 };
 use evertick_world::{
-    Call, CallResult, Caller, Config, Delta, Guest, GuestFault, Module, Outcome, RowId, Simulation, SystemView, Tx,
+    Call, CallResult, Caller, Config, Delta, Guest, GuestFault, Module, Outcome, RowId, Simulation,
+    SystemView, Tx,
 };
 
 pub type ReducerFn = Box<dyn FnMut(&mut Tx<'_>, &[RowId], &[u8]) -> Result<Outcome, GuestFault> + Send>;
