@@ -84,9 +84,18 @@ struct Run {
     entities: Vec<EntityId>,
     /// Where each session last wished to look, as of the last commit.
     foci: BTreeMap<SessionId, Focus>,
-    /// Events since the last frame, with who must hear them unless they look away before it.
-    events: Vec<(usize, Vec<u8>, Option<Cell>, Vec<SessionId>)>,
+    /// Since the last frame.
+    events: Vec<Emitted>,
     mark: u32,
+}
+
+struct Emitted {
+    row: usize,
+    bytes: Vec<u8>,
+    /// Where, of one for those nearby.
+    cell: Option<Cell>,
+    /// Who must hear it, unless they look away before the frame.
+    hear: Vec<SessionId>,
 }
 
 impl Run {
@@ -155,22 +164,22 @@ impl Run {
             Op::Close(session) => {
                 self.server.close(SessionId(session + 1));
                 self.foci.remove(&SessionId(session + 1));
-                for (_, _, _, hear) in &mut self.events {
-                    hear.retain(|id| *id != SessionId(session + 1));
+                for event in &mut self.events {
+                    event.hear.retain(|id| *id != SessionId(session + 1));
                 }
             }
             Op::LookAt { session, which, radius } => {
                 self.server.look_at(SessionId(session + 1), self.entity(which), radius);
             }
             Op::Look { session, at: [x, y], radius } => {
-                self.server.look(SessionId(session + 1), x, y, radius)
+                self.server.look(SessionId(session + 1), x, y, radius);
             }
             Op::LookAway(session) => self.server.focus(SessionId(session + 1), Focus::None),
             Op::Join { session, group } => self.server.join(SessionId(session + 1), group),
             Op::Leave { session, group } => self.server.leave(SessionId(session + 1), group),
             Op::Commit => self.commit(),
             Op::Frame { later_ms } => {
-                self.server.now = self.server.now + Duration::from_millis(later_ms);
+                self.server.now += Duration::from_millis(later_ms);
                 self.commit();
                 self.server.frame();
                 self.server.check();
@@ -215,9 +224,9 @@ impl Run {
         for event in &delta.events {
             let row = self.server.rows.iter().position(|row| *row == event.row).unwrap();
             let cell = self.event_cell(row, &event.bytes, &delta);
-            let hear =
-                self.server.clients.keys().copied().filter(|id| self.may_hear(*id, row, &event.bytes, cell));
-            self.events.push((row, event.bytes.to_vec(), cell, hear.collect()));
+            let hear = |id: &SessionId| self.may_hear(*id, row, &event.bytes, cell);
+            let hear = self.server.clients.keys().copied().filter(hear).collect();
+            self.events.push(Emitted { row, bytes: event.bytes.to_vec(), cell, hear });
         }
     }
 
@@ -253,19 +262,23 @@ impl Run {
         for (id, client) in &self.server.clients {
             for heard in &client.heard {
                 let times = client.heard.iter().filter(|other| *other == heard).count();
-                let event = events.iter().find(|event| (event.0, &event.1) == (heard.0, &heard.1));
-                let (row, bytes, cell, hear) = event.expect("what is heard has happened");
+                let event = events.iter().find(|event| (event.row, &event.bytes) == (heard.0, &heard.1));
+                let event = event.expect("what is heard has happened");
                 // An owner may have changed since.
-                let may = hear.contains(id) || self.may_hear(*id, *row, bytes, *cell);
+                let may = event.hear.contains(id) || self.may_hear_now(*id, event);
                 assert!(may && times == 1, "{id:?} heard {heard:?} {times} times");
             }
-            for (row, bytes, cell, hear) in &events {
-                let still = *row == NUDGE || self.may_hear(*id, *row, bytes, *cell);
-                if hear.contains(id) && still {
-                    assert!(client.heard.contains(&(*row, bytes.clone())), "{id:?} missed {row} {bytes:?}");
+            for event in events.iter().filter(|event| event.hear.contains(id)) {
+                if event.row == NUDGE || self.may_hear_now(*id, event) {
+                    let heard = client.heard.contains(&(event.row, event.bytes.clone()));
+                    assert!(heard, "{id:?} missed {} {:?}", event.row, event.bytes);
                 }
             }
         }
+    }
+
+    fn may_hear_now(&self, id: SessionId, event: &Emitted) -> bool {
+        self.may_hear(id, event.row, &event.bytes, event.cell)
     }
 
     /// A view has all cells that are inside the radius and none that is half a cell beyond, give or take the

@@ -323,7 +323,7 @@ fn a_freed_slot_rests_for_two_seconds() {
         server.check();
         server.write(|tx, _| tx.despawn(fresh));
         server.frame();
-        server.now = server.now + Duration::from_secs(2);
+        server.now += Duration::from_secs(2);
     }
     spawn(&mut server);
     server.frame();
@@ -356,7 +356,8 @@ fn events_go_where_their_type_says() {
         by_one.iter().filter(|row| **row == BOOM || **row == HIT).collect::<Vec<_>>(),
         [&BOOM, &HIT, &BOOM]
     );
-    (by_one.sort_unstable(), by_two.sort_unstable());
+    by_one.sort_unstable();
+    by_two.sort_unstable();
     assert_eq!(by_one, [BOOM, BOOM, HIT, CHEER, NEWS]);
     assert_eq!(by_two, [WHISPER, NUDGE, NEWS]);
 

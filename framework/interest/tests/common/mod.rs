@@ -143,7 +143,7 @@ impl Server {
     /// Commits, and brings all clients up to date.
     pub fn frame(&mut self) -> Frame {
         self.commit();
-        self.now = self.now + Duration::from_millis(50);
+        self.now += Duration::from_millis(50);
         let frame = self.interest.frame(&self.world, self.now, 0);
         for (id, client) in &mut self.clients {
             client.receive(*id, &frame);
