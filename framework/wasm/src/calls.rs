@@ -19,7 +19,7 @@ pub(crate) struct CallBuffer {
 }
 
 impl CallBuffer {
-    /// Calls `reducer` on `tx`.
+    /// Calls `reducer` on `tx`; the instance's clock has been started.
     pub(crate) fn call(
         &mut self,
         instance: &mut Instance,
@@ -29,7 +29,6 @@ impl CallBuffer {
         reducer: u32,
         args: &[u8],
     ) -> Result<Outcome, GuestFault> {
-        instance.before_call();
         let len = HEADER_BYTES + args.len();
         let ptr = self.input.reserve(instance, len)?;
         let input = &mut instance.memory_mut()[ptr as usize..][..len];

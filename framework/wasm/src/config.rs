@@ -50,6 +50,8 @@ pub struct GuestLimits {
     pub call_time_max: Duration,
     /// Time for one run of a system.
     pub run_time_max: Duration,
+    /// Time for the init reducer, which makes the world before anybody waits for a tick.
+    pub init_time_max: Duration,
     /// Bytes of a call's result, a refusal, or a system's command buffer.
     pub output_bytes_max: usize,
     /// Bytes of text that one call or run may log; the rest is dropped and counted.
@@ -65,6 +67,7 @@ impl Default for GuestLimits {
             table_elements_max: 20_000,
             call_time_max: Duration::from_millis(50),
             run_time_max: Duration::from_millis(250),
+            init_time_max: Duration::from_secs(30),
             output_bytes_max: 4 << 20,
             log_bytes_per_call_max: 16 << 10,
             log_lines_per_call_max: 64,

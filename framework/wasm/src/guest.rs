@@ -31,6 +31,8 @@ pub struct WasmGuest {
     live: Option<Box<Live>>,
     back_off: BackOff,
     position: u16,
+    /// The init reducer's number: it has a time limit of its own.
+    init: Option<u32>,
 }
 
 /// An instance with what the host keeps in its memory. They live and die together.
@@ -56,9 +58,10 @@ impl WasmGuest {
         pre: InstancePre<GuestState>,
         module: Arc<str>,
         limits: GuestLimits,
+        init: Option<u32>,
     ) -> Result<Self, GuestFault> {
         let back_off = BackOff::default();
-        let mut guest = Self { _ticker: ticker, pre, module, limits, live: None, back_off, position: 0 };
+        let mut guest = Self { _ticker: ticker, pre, module, limits, live: None, back_off, position: 0, init };
         guest.live = Some(guest.take_live()?);
         Ok(guest)
     }
@@ -115,6 +118,11 @@ impl Guest for WasmGuest {
     ) -> Result<Outcome, GuestFault> {
         let mut live = self.take_live()?;
         let numbers = Numbers { rows, module: self.position };
+        if self.init == Some(reducer) {
+            live.instance.before_init();
+        } else {
+            live.instance.before_call();
+        }
         let outcome = live.calls.call(&mut live.instance, &self.limits, tx, numbers, reducer, args)?;
         self.live = Some(live);
         Ok(outcome)

@@ -24,6 +24,7 @@ pub(crate) struct Instance {
     run: TypedFunc<(u32, u32), u64>,
     call_epochs: u64,
     run_epochs: u64,
+    init_epochs: u64,
 }
 
 impl Instance {
@@ -53,7 +54,8 @@ impl Instance {
         let run = instance.get_typed_func(&mut store, "evertick_run").map_err(missing)?;
         store.data_mut().memory = Some(memory);
         let run_epochs = epochs(limits.run_time_max);
-        Ok(Self { store, memory, instance, alloc, call, run, call_epochs, run_epochs })
+        let init_epochs = epochs(limits.init_time_max);
+        Ok(Self { store, memory, instance, alloc, call, run, call_epochs, run_epochs, init_epochs })
     }
 
     /// The ABI version that the module says it has.
@@ -79,6 +81,11 @@ impl Instance {
     /// Starts the clock and the log's allowance for a reducer call.
     pub(crate) fn before_call(&mut self) {
         self.refill(self.call_epochs);
+    }
+
+    /// Starts the clock and the log's allowance for the init reducer.
+    pub(crate) fn before_init(&mut self) {
+        self.refill(self.init_epochs);
     }
 
     /// Starts the clock and the log's allowance for a system's run.
