@@ -118,7 +118,10 @@ impl World {
         for (entity, _, bytes) in delta.inserted.iter() {
             let bevy = self.store.ids.entity(entity).ok_or(mismatch("inserts a row", entity))?;
             let taken = |state: &RowState| {
-                state.indexes.iter().any(|index| index.is_unique() && index.find(index.key_of(bytes)).is_some())
+                state
+                    .indexes
+                    .iter()
+                    .any(|index| index.is_unique() && index.find(index.key_of(bytes)).is_some())
             };
             if self.get(delta.row, entity).is_some() || taken(&self.store.rows[delta.row.index()]) {
                 return Err(mismatch("inserts a row", entity));

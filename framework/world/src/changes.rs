@@ -21,13 +21,20 @@ impl Changes {
         changes
     }
 
-    /// Forgets everything and keeps the memory, unless little of much was used.
-    pub(crate) fn reset(&mut self, stride: Option<usize>) {
+    /// Gives memory back if little of much is in use.
+    pub(crate) fn shrink(&mut self) {
         const KEEP_BYTES: usize = 64 << 10;
         let used = 16 * self.entities.len() + self.bytes.len();
         if self.capacity() > KEEP_BYTES && used < self.capacity() / 8 {
-            *self = Self::default();
+            self.entities.shrink_to_fit();
+            self.masks.shrink_to_fit();
+            self.bytes.shrink_to_fit();
+            self.ends.shrink_to_fit();
         }
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(crate) fn reset(&mut self, stride: Option<usize>) {
         self.stride = stride.unwrap_or(0);
         self.entities.clear();
         self.masks.clear();
@@ -92,6 +99,14 @@ impl Changes {
         self.bytes.extend_from_slice(rows);
         debug_assert_eq!(self.entities.len(), self.masks.len());
         debug_assert_eq!(self.entities.len() * self.stride, self.bytes.len());
+    }
+
+    /// Overwrites flat rows from `at` on; their masks get those of `masks` in addition.
+    pub(crate) fn overwrite(&mut self, at: usize, masks: &[u64], rows: &[u8]) {
+        for (have, mask) in self.masks[at..at + masks.len()].iter_mut().zip(masks) {
+            *have |= mask;
+        }
+        self.bytes[at * self.stride..at * self.stride + rows.len()].copy_from_slice(rows);
     }
 
     /// Removes the rows of flat changes that `keep` does not want.

@@ -43,14 +43,20 @@ impl World {
             return wrong(format!("{name} has {count} rows and counts {}", state.count));
         }
         match state.indexes.iter().find(|index| index.len() != count) {
-            Some(index) => wrong(format!("index {} of {name} has {} entries for {count} rows", index.field(), index.len())),
+            Some(index) => wrong(format!(
+                "index {} of {name} has {} entries for {count} rows",
+                index.field(),
+                index.len()
+            )),
             None => Ok(()),
         }
     }
 
     fn check_grid(&self) -> Result<(), Inconsistency> {
         let mut placed = 0;
-        for (of, _) in self.row_types().iter().zip(&self.store.rows).filter(|(_, state)| state.place.is_some()) {
+        for (of, _) in
+            self.row_types().iter().zip(&self.store.rows).filter(|(_, state)| state.place.is_some())
+        {
             for (entity, _) in self.scan(of.id) {
                 placed += 1;
                 let (place, cell) = (self.place(entity), self.cell(entity));

@@ -110,7 +110,9 @@ impl World {
                 Change::Placed => moves.note(entity, None),
                 Change::Left(cell) => moves.note(entity, Some(cell)),
                 Change::Inserted { row } => merge.inserted(row, entity),
-                Change::Removed { row, old } => merge.changed(row, entity, old, !touched(old.changed, now, *period)),
+                Change::Removed { row, old } => {
+                    merge.changed(row, entity, old, !touched(old.changed, now, *period))
+                }
                 Change::Updated { row, old } => {
                     let is_first = !touched(old.changed, now, *period);
                     let state = &mut rows[row.index()];
@@ -143,10 +145,10 @@ impl World {
                 continue;
             }
             if merge.has(row) {
-                state.pending.swept.retain(|entity, mask| !merge.swept(row, entity, mask));
+                state.pending.swept.changes.retain(|entity, mask| !merge.swept(row, entity, mask));
             }
             // Nothing was pushed there: the row type's changes are not plain.
-            std::mem::swap(&mut state.building.updated, &mut state.pending.swept);
+            std::mem::swap(&mut state.building.updated, &mut state.pending.swept.changes);
         }
     }
 }
@@ -173,7 +175,8 @@ impl Moves {
     }
 
     fn finish(self, reads: Reads<'_>, out: &mut Vec<CellMove>) {
-        let moves = self.first.into_iter().map(|(entity, from)| CellMove { entity, from, to: reads.cell(entity) });
+        let moves =
+            self.first.into_iter().map(|(entity, from)| CellMove { entity, from, to: reads.cell(entity) });
         out.extend(moves.filter(|entry| entry.from != entry.to));
     }
 }

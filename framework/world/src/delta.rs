@@ -75,6 +75,8 @@ impl RowDelta {
 
     /// Forgets everything and keeps the memory, unless little of much was used.
     pub(crate) fn clear(&mut self, stride: Option<usize>) {
+        self.inserted.shrink();
+        self.updated.shrink();
         self.inserted.reset(stride);
         self.updated.reset(stride);
         self.removed.clear();

@@ -1,6 +1,6 @@
 //! Which fields of two rows differ.
 
-use evertick_schema::{FieldLayout, RowLayout, Type};
+use evertick_schema::{RowLayout, Type};
 
 /// Bit i: field i of `new` is not what it is in `old`. Both are valid rows. The tails of variable fields count,
 /// where they lie does not.
@@ -8,7 +8,7 @@ pub(crate) fn changed_fields(layout: &RowLayout, old: &[u8], new: &[u8]) -> u64 
     let mut mask = 0;
     for (index, field) in layout.fields.iter().enumerate() {
         let same = if layout.flat || field.ty.is_flat() {
-            same_flat(field, old, new)
+            same_bytes(field.of(old), field.of(new))
         } else {
             let at = field.offset as usize;
             same(&field.ty, old, at, new, at)
@@ -18,13 +18,20 @@ pub(crate) fn changed_fields(layout: &RowLayout, old: &[u8], new: &[u8]) -> u64 
     mask
 }
 
+/// Whether two byte strings are equal; those of usual lengths without calling anything.
 #[inline]
-fn same_flat(field: &FieldLayout, old: &[u8], new: &[u8]) -> bool {
-    let at = field.offset as usize;
-    match field.size {
-        4 => old[at..at + 4] == new[at..at + 4],
-        8 => old[at..at + 8] == new[at..at + 8],
-        size => old[at..at + size as usize] == new[at..at + size as usize],
+pub(crate) fn same_bytes(old: &[u8], new: &[u8]) -> bool {
+    fn as_array<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
+        bytes.try_into().ok()
+    }
+    match old.len() {
+        1 => as_array::<1>(old) == as_array(new),
+        2 => as_array::<2>(old) == as_array(new),
+        4 => as_array::<4>(old) == as_array(new),
+        8 => as_array::<8>(old) == as_array(new),
+        12 => as_array::<12>(old) == as_array(new),
+        16 => as_array::<16>(old) == as_array(new),
+        _ => old == new,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Takes the rows that a system changed into the world: column, grid, indexes and the next delta, all at once.
 
+use bevy_ecs::change_detection::Tick;
 use bevy_ecs::storage::TableId;
 
 use crate::commit::touched;
 use crate::compare::{CHUNK, ChangedRows, ones};
 use crate::log::Change;
 use crate::row::RowId;
-use crate::store::{RowState, Store};
+use crate::store::{Pending, RowState, Store};
 use crate::world::World;
 use crate::write::location;
 
@@ -38,52 +39,39 @@ impl World {
         if self.store.rows.get(row.index()).is_some_and(indexed) {
             return Ok(self.fold_by_row(row, table, changed));
         }
-        self.fold_column(row, table, changed);
+        self.fold_column(row, table, structure, changed);
         self.store.tables.wrote(table, row);
         Ok(0)
     }
 
-    fn fold_column(&mut self, row: RowId, table: TableId, changed: &ChangedRows) {
+    fn fold_column(&mut self, row: RowId, table: TableId, structure: u64, changed: &ChangedRows) {
         let now = self.ecs.change_tick();
         let Store { rows, ids, grid, log, period, .. } = &mut self.store;
-        let RowState { column, pending, place, stride: Some(stride), .. } = &mut rows[row.index()] else { return };
+        let RowState { column, pending, place, stride: Some(stride), .. } = &mut rows[row.index()] else {
+            return;
+        };
         let Some(target) = column.flat_mut(&mut self.ecs, table) else { return };
         let (stride, names) = (*stride, ids.names());
-        let mut at = 0;
-        for (number, &dirty) in changed.dirty.iter().enumerate().filter(|(_, dirty)| **dirty != 0) {
-            let first = number * CHUNK;
-            let count = dirty.count_ones() as usize;
-            let masks = &changed.masks[at..at + count];
-            let new = &changed.bytes[at * stride..(at + count) * stride];
-            at += count;
+        let Pending { swept, again, .. } = pending;
+        swept.walk(table, structure, |sweeper| {
+            let mut at = 0;
+            for (number, &dirty) in changed.dirty.iter().enumerate().filter(|(_, dirty)| **dirty != 0) {
+                let first = number * CHUNK;
+                let count = dirty.count_ones() as usize;
+                let masks = &changed.masks[at..at + count];
+                let new = &changed.bytes[at * stride..(at + count) * stride];
+                at += count;
 
-            let mut fresh = dirty;
-            for bit in ones(dirty) {
-                let tick = &mut target.changed[first + bit];
-                fresh &= !(u64::from(touched(tick.get(), now.get(), *period)) << bit);
-                *tick = now;
-            }
-            if dirty == u64::MAX {
-                target.bytes[first * stride..(first + CHUNK) * stride].copy_from_slice(new);
-            } else {
-                for (bit, new) in ones(dirty).zip(new.chunks_exact(stride)) {
-                    target.bytes[(first + bit) * stride..(first + bit + 1) * stride].copy_from_slice(new);
+                let before = stamp(&mut target.changed[first..], dirty, now, *period);
+                copy_rows(&mut target.bytes[first * stride..], dirty, new, stride);
+                let bevy = |bit: usize| target.entities[first + bit].index();
+                let name = |bit: usize| names[bevy(bit).index() as usize];
+                let rest = sweeper.take(number, [dirty & !before, dirty & before], masks, new, name);
+                if rest != 0 {
+                    let rows = ones(dirty).zip(masks).filter(|(bit, _)| rest >> bit & 1 == 1);
+                    again.extend(rows.map(|(bit, mask)| (name(bit), *mask)));
                 }
-            }
-            let bevy = |bit: usize| target.entities[first + bit].index();
-            let name = |bit: usize| names[bevy(bit).index() as usize];
-            if fresh == dirty {
-                pending.swept.extend(ones(dirty).map(name), masks, new);
-            } else {
-                for ((bit, mask), new) in ones(dirty).zip(masks).zip(new.chunks_exact(stride)) {
-                    if fresh >> bit & 1 == 1 {
-                        pending.swept.push(name(bit), *mask, new);
-                    } else {
-                        pending.again.push((name(bit), *mask));
-                    }
-                }
-            }
-            if let Some(place) = place {
+                let Some(place) = place else { continue };
                 for ((bit, mask), new) in ones(dirty).zip(masks).zip(new.chunks_exact(stride)) {
                     if mask & place.mask != 0
                         && let Some(from) = grid.moved(bevy(bit), place.of(new))
@@ -92,7 +80,7 @@ impl World {
                     }
                 }
             }
-        }
+        });
     }
 
     /// The same, one point write a row: for changes of indexed fields.
@@ -110,5 +98,35 @@ impl World {
             refused += u64::from(self.update_at(row, entity, at, new).is_err());
         }
         refused
+    }
+}
+
+/// Notes that the rows of `dirty` change `now`; returns those that were touched since the last commit already.
+#[inline]
+fn stamp(ticks: &mut [Tick], dirty: u64, now: Tick, period: u32) -> u64 {
+    let mut before = 0;
+    if dirty == u64::MAX {
+        for (bit, tick) in ticks[..CHUNK].iter_mut().enumerate() {
+            before |= u64::from(touched(tick.get(), now.get(), period)) << bit;
+            *tick = now;
+        }
+    } else {
+        for bit in ones(dirty) {
+            before |= u64::from(touched(ticks[bit].get(), now.get(), period)) << bit;
+            ticks[bit] = now;
+        }
+    }
+    before
+}
+
+/// Writes rows one behind the other to where `dirty` says.
+#[inline]
+fn copy_rows(column: &mut [u8], dirty: u64, new: &[u8], stride: usize) {
+    if dirty == u64::MAX {
+        column[..new.len()].copy_from_slice(new);
+        return;
+    }
+    for (bit, new) in ones(dirty).zip(new.chunks_exact(stride)) {
+        column[bit * stride..(bit + 1) * stride].copy_from_slice(new);
     }
 }

@@ -39,6 +39,7 @@ mod schedule;
 mod simulation;
 mod store;
 mod sweep;
+mod swept;
 mod system;
 mod tables;
 mod timers;

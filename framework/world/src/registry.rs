@@ -4,7 +4,7 @@ use evertick_schema::{FIELDS_MAX, RowDef, RowLayout};
 use hashbrown::HashMap;
 use thiserror::Error;
 
-pub use crate::row::{RowId, RowType};
+use crate::row::{RowId, RowType};
 
 /// The most row types of one world.
 pub const ROW_TYPES_MAX: usize = 4096;

@@ -3,7 +3,6 @@
 use evertick_schema::RowLayout;
 
 use crate::cause::{QueuedCall, SessionOp};
-use crate::changes::Changes;
 use crate::columns::{Column, Scratch};
 use crate::config::Config;
 use crate::delta::{Delta, Event, RowDelta};
@@ -16,6 +15,7 @@ use crate::place::PlaceField;
 use crate::random::Stream;
 use crate::registry::Registry;
 use crate::row::{RowId, RowType};
+use crate::swept::Swept;
 use crate::tables::Tables;
 use crate::timers::Timers;
 
@@ -71,14 +71,21 @@ pub(crate) struct RowState {
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     /// Rows that a system changed and that nobody had touched before: the new values.
-    pub(crate) swept: Changes,
-    /// Rows that a system changed and that somebody had touched before, with the fields it changed.
+    pub(crate) swept: Swept,
+    /// Rows that a system changed and that a point write had touched before, with the fields it changed.
     pub(crate) again: Vec<(evertick_schema::EntityId, u64)>,
     /// Whether rows came or went.
     pub(crate) structural: bool,
 }
 
 impl Pending {
+    /// Nothing, of rows of `stride` bytes or of variable length.
+    pub(crate) fn new(stride: Option<usize>) -> Self {
+        let mut pending = Self::default();
+        pending.swept.reset(stride);
+        pending
+    }
+
     /// Whether point writes are all there is, so that the log says everything.
     pub(crate) fn is_plain(&self) -> bool {
         !self.structural && self.swept.is_empty() && self.again.is_empty()

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use evertick_schema::{EntityId, RowKind, SessionId, Timestamp, check_row};
 
-pub use crate::cause::{Caller, Cause};
+use crate::cause::{Caller, Cause};
 use crate::cause::{Focus, QueuedCall, SessionOp, SessionWish, TimedCall};
 use crate::delta::Event;
 use crate::error::WriteError;

@@ -5,7 +5,6 @@ use std::ops::Bound;
 use evertick_schema::{EntityId, Identity, OWNER, PLAYER, RowDef, Timestamp, owner_row, player_row};
 
 use crate::cause::{Cause, QueuedCall, TimedCall};
-use crate::changes::Changes;
 use crate::columns::Column;
 use crate::config::Config;
 use crate::delta::RowDelta;
@@ -67,7 +66,7 @@ impl World {
                 place: PlaceField::new(&row.def, &row.layout),
                 stride,
                 count: 0,
-                pending: Pending { swept: Changes::new(stride), ..Pending::default() },
+                pending: Pending::new(stride),
                 building: RowDelta::new(row.id, stride),
             });
             self.store.registry.add(row);

@@ -6,6 +6,7 @@
 use bevy_ecs::entity::{Entity, EntityLocation};
 use evertick_schema::{EntityId, RowKind, check_row};
 
+use crate::diff::same_bytes;
 use crate::error::WriteError;
 use crate::index::Index;
 use crate::log::Change;
@@ -90,12 +91,12 @@ impl World {
         let state = &mut rows[row.index()];
         let mut slot = state.column.get_mut(&mut self.ecs, at).expect("the row was found a moment ago");
         let old = slot.bytes();
-        if old == bytes {
+        if same_bytes(old, bytes) {
             return Ok(());
         }
         for index in state.indexes.iter().filter(|index| index.is_unique()) {
             let key = index.key_of(bytes);
-            if key != index.key_of(old) && index.find(key).is_some() {
+            if !same_bytes(key, index.key_of(old)) && index.find(key).is_some() {
                 return Err(duplicate(registry.get(row), index));
             }
         }
@@ -258,7 +259,7 @@ pub(crate) fn location(ecs: &bevy_ecs::world::World, bevy: Entity) -> EntityLoca
 pub(crate) fn reindex(indexes: &mut [Index], entity: EntityId, old: &[u8], new: &[u8]) {
     for index in indexes {
         let (was, is) = (index.key_of(old), index.key_of(new));
-        if was != is {
+        if !same_bytes(was, is) {
             index.remove(was, entity);
             index.insert(is, entity);
         }

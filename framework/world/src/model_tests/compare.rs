@@ -26,11 +26,14 @@ pub(super) fn rows(world: &World, model: &Model) {
         assert_eq!(world.place(*entity), model.place(*entity));
     }
     for row in 0..model.types.len() {
-        let mut scanned: Vec<_> = world.scan(model.id(row)).map(|(entity, bytes)| (entity, bytes.to_vec())).collect();
+        let mut scanned: Vec<_> =
+            world.scan(model.id(row)).map(|(entity, bytes)| (entity, bytes.to_vec())).collect();
         let (mut cursor, mut paged) = (0, Vec::new());
         loop {
             let before = paged.len();
-            world.scan_from(model.id(row), &mut cursor, 3, |entity, bytes| paged.push((entity, bytes.to_vec())));
+            world.scan_from(model.id(row), &mut cursor, 3, |entity, bytes| {
+                paged.push((entity, bytes.to_vec()))
+            });
             if paged.len() == before {
                 break;
             }
@@ -56,19 +59,34 @@ pub(super) fn lookups(world: &World, model: &Model) {
                 .collect();
             keyed.sort();
             for (sorts, entity, raw) in &keyed {
-                let equal: Vec<EntityId> = keyed.iter().filter(|(other, ..)| other == sorts).map(|key| key.1).collect();
+                let equal: Vec<EntityId> =
+                    keyed.iter().filter(|(other, ..)| other == sorts).map(|key| key.1).collect();
                 found.clear();
                 world.lookup(model.id(row), index.field, raw, &mut found);
                 assert_eq!(found, equal);
                 assert_eq!(world.find(model.id(row), index.field, raw), equal.first().copied());
                 if index.kind == IndexKind::Ordered {
                     found.clear();
-                    world.range(model.id(row), index.field, Bound::Included(raw), Bound::Unbounded, &mut found);
-                    let above: Vec<_> = keyed.iter().filter(|(other, ..)| other >= sorts).map(|key| key.1).collect();
+                    world.range(
+                        model.id(row),
+                        index.field,
+                        Bound::Included(raw),
+                        Bound::Unbounded,
+                        &mut found,
+                    );
+                    let above: Vec<_> =
+                        keyed.iter().filter(|(other, ..)| other >= sorts).map(|key| key.1).collect();
                     assert_eq!(found, above, "from {entity}");
                     found.clear();
-                    world.range(model.id(row), index.field, Bound::Unbounded, Bound::Excluded(raw), &mut found);
-                    let below: Vec<_> = keyed.iter().filter(|(other, ..)| other < sorts).map(|key| key.1).collect();
+                    world.range(
+                        model.id(row),
+                        index.field,
+                        Bound::Unbounded,
+                        Bound::Excluded(raw),
+                        &mut found,
+                    );
+                    let below: Vec<_> =
+                        keyed.iter().filter(|(other, ..)| other < sorts).map(|key| key.1).collect();
                     assert_eq!(found, below, "below {entity}");
                 }
             }
@@ -86,7 +104,11 @@ pub(super) fn lookups(world: &World, model: &Model) {
 pub(super) fn delta(delta: &Delta, before: &Model, after: &Model, exact: bool) {
     let set = |entities: &[EntityId]| entities.iter().copied().collect::<BTreeSet<_>>();
     let missing = |from: &Model, of: &Model| {
-        from.entities.keys().filter(|entity| !of.entities.contains_key(entity)).copied().collect::<BTreeSet<_>>()
+        from.entities
+            .keys()
+            .filter(|entity| !of.entities.contains_key(entity))
+            .copied()
+            .collect::<BTreeSet<_>>()
     };
     assert_eq!(set(&delta.spawned), missing(after, before));
     assert_eq!(set(&delta.despawned), missing(before, after));
@@ -97,7 +119,10 @@ pub(super) fn delta(delta: &Delta, before: &Model, after: &Model, exact: bool) {
         if let Some(rows) = delta.rows_of(after.id(row)) {
             for (entity, mask, bytes) in rows.inserted.iter() {
                 assert!(seen.insert(entity) && !old.contains_key(&entity));
-                assert_eq!((mask, Some(bytes)), (after.types[row].all_fields(), new.get(&entity).map(|row| &row[..])));
+                assert_eq!(
+                    (mask, Some(bytes)),
+                    (after.types[row].all_fields(), new.get(&entity).map(|row| &row[..]))
+                );
             }
             for (entity, mask, bytes) in rows.updated.iter() {
                 assert!(seen.insert(entity) && mask != 0);

@@ -26,6 +26,8 @@ enum Op {
     Despawn(Index),
     Put(usize, Index, [u8; 3], u8),
     PutKeyed(usize, [u8; 3]),
+    /// Changes one field of a position and leaves the others.
+    Switch(Index),
     Remove(usize, Index),
     Emit([u8; 3]),
     After(u8),
@@ -54,6 +56,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (prop_oneof![2 => Just(ACCOUNT), 1 => Just(SEASON)], any::<[u8; 3]>())
             .prop_map(|(a, b)| Op::PutKeyed(a, b)),
         2 => (row, any::<Index>()).prop_map(|(a, b)| Op::Remove(a, b)),
+        2 => any::<Index>().prop_map(Op::Switch),
         1 => any::<[u8; 3]>().prop_map(Op::Emit),
         1 => any::<u8>().prop_map(Op::After),
         1 => any::<Index>().prop_map(Op::Cancel),
@@ -82,7 +85,8 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let config = Config { region: 3, cell_size: model::CELL, cell_margin: model::MARGIN, ..Config::default() };
+        let config =
+            Config { region: 3, cell_size: model::CELL, cell_margin: model::MARGIN, ..Config::default() };
         let (mut world, mut replica) = (World::new(config.clone()), World::new(config));
         let ids = world.register("test", &rows::defs()).unwrap();
         assert_eq!(replica.register("test", &rows::defs()).unwrap(), ids);
@@ -128,7 +132,9 @@ impl Pair {
             let RowState { stride, .. } = self.world.store.rows[id.index()];
             let (reads, stride) = (self.world.reads(), stride.unwrap());
             let entities: Vec<EntityId> = reads.entities(table).collect();
-            let Some(crate::columns::Rows::Flat { bytes, .. }) = reads.column(table, id) else { panic!("it is flat") };
+            let Some(crate::columns::Rows::Flat { bytes, .. }) = reads.column(table, id) else {
+                panic!("it is flat")
+            };
             let (old, mut new) = (bytes.to_vec(), bytes.to_vec());
             for (at, bytes) in new.chunks_exact_mut(stride).enumerate().filter(|(at, _)| at % every == 0) {
                 sweep_row(row, add.wrapping_add(at as u8), bytes);
@@ -217,6 +223,14 @@ fn apply(tx: &mut Tx<'_>, model: &mut Model, op: &Op) {
                 }
             }
         }
+        Op::Switch(index) => {
+            let entity = some(model, index);
+            if let Some(mut bytes) = tx.get(model.id(POSITION), entity).map(<[u8]>::to_vec) {
+                bytes[8] ^= 1;
+                tx.update(model.id(POSITION), entity, &bytes).unwrap();
+                model.put(POSITION, entity, &bytes, Mode::Update).unwrap();
+            }
+        }
         Op::Remove(row, index) => {
             let entity = some(model, index);
             assert_eq!(tx.remove(model.id(*row), entity), model.remove(*row, entity));
@@ -242,7 +256,7 @@ fn apply(tx: &mut Tx<'_>, model: &mut Model, op: &Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_world_does_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {

@@ -40,7 +40,8 @@ impl Model {
     pub(super) fn key(&self, row: usize, field: u16, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let key = KeyField::new(&self.types[row].layout.fields[usize::from(field)]);
         let raw = key.of(bytes).to_vec();
-        let sorts = if key.is_number() { key.number(&raw).unwrap().to_be_bytes().to_vec() } else { raw.clone() };
+        let sorts =
+            if key.is_number() { key.number(&raw).unwrap().to_be_bytes().to_vec() } else { raw.clone() };
         (raw, sorts)
     }
 
@@ -52,13 +53,21 @@ impl Model {
     }
 
     /// Whether the write is refused, by the error's name.
-    pub(super) fn put(&mut self, row: usize, entity: EntityId, bytes: &[u8], mode: Mode) -> Result<(), &'static str> {
+    pub(super) fn put(
+        &mut self,
+        row: usize,
+        entity: EntityId,
+        bytes: &[u8],
+        mode: Mode,
+    ) -> Result<(), &'static str> {
         let rows = self.entities.get(&entity).ok_or("entity")?;
         match (rows.contains_key(&row), mode) {
             (true, Mode::Insert) => return Err("present"),
             (false, Mode::Update) => return Err("absent"),
             (false, _) if self.types[row].def.kind != RowKind::Component => return Err("kind"),
-            (false, _) if [POSITION, BERTH].contains(&row) && self.cells.contains_key(&entity) => return Err("places"),
+            (false, _) if [POSITION, BERTH].contains(&row) && self.cells.contains_key(&entity) => {
+                return Err("places");
+            }
             _ => {}
         }
         if self.duplicate(row, entity, bytes) {
@@ -68,7 +77,12 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn put_keyed(&mut self, row: usize, entity: EntityId, bytes: &[u8]) -> Result<(), &'static str> {
+    pub(super) fn put_keyed(
+        &mut self,
+        row: usize,
+        entity: EntityId,
+        bytes: &[u8],
+    ) -> Result<(), &'static str> {
         if self.duplicate(row, entity, bytes) {
             return Err("duplicate");
         }
@@ -86,7 +100,9 @@ impl Model {
     }
 
     pub(super) fn remove(&mut self, row: usize, entity: EntityId) -> bool {
-        let Some(rows) = self.entities.get_mut(&entity).filter(|rows| rows.contains_key(&row)) else { return false };
+        let Some(rows) = self.entities.get_mut(&entity).filter(|rows| rows.contains_key(&row)) else {
+            return false;
+        };
         if self.types[row].def.kind != RowKind::Component {
             return self.despawn(entity);
         }
@@ -118,7 +134,9 @@ impl Model {
     pub(super) fn near(&self, place: Place, radius: f32, with: Option<usize>) -> Vec<EntityId> {
         let mut found: Vec<(f64, EntityId)> = Vec::new();
         for (entity, rows) in &self.entities {
-            let Some(there) = self.place(*entity).filter(|there| there.space == place.space) else { continue };
+            let Some(there) = self.place(*entity).filter(|there| there.space == place.space) else {
+                continue;
+            };
             let [x, y] = [0, 1].map(|axis| f64::from(there.at[axis]) - f64::from(place.at[axis]));
             let square = x * x + y * y;
             if square <= f64::from(radius).powi(2) && with.is_none_or(|row| rows.contains_key(&row)) {

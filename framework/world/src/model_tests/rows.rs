@@ -21,7 +21,10 @@ fn def(name: &str, kind: RowKind, fields: &[(&str, Type)], indexes: &[(u16, Inde
         visible: Visibility::Nobody,
         spatial: None,
         origin: None,
-        indexes: indexes.iter().map(|(field, kind, unique)| IndexDef { field: *field, kind: *kind, unique: *unique }).collect(),
+        indexes: indexes
+            .iter()
+            .map(|(field, kind, unique)| IndexDef { field: *field, kind: *kind, unique: *unique })
+            .collect(),
     }
 }
 
@@ -30,7 +33,8 @@ pub(super) fn defs() -> Vec<RowDef> {
     let component = RowKind::Component;
     let mut position = def("Position", component, &[("at", Type::Vec2), ("space", Type::U32)], &[]);
     position.spatial = Some(SpatialDef { at: 0, space: Some(1) });
-    let mut berth = def("Berth", component, &[("dock", Type::U16), ("deck", Type::U16), ("at", Type::Vec3)], &[]);
+    let mut berth =
+        def("Berth", component, &[("dock", Type::U16), ("deck", Type::U16), ("at", Type::Vec3)], &[]);
     berth.spatial = Some(SpatialDef { at: 2, space: None });
     let body = [("weight", Type::F32), ("kind", Type::U8), ("on", Type::Bool), ("tag", Type::U16)];
     let words = Type::List(Box::new(Type::String));
@@ -65,7 +69,7 @@ pub(super) fn encode(row: usize, [a, b, c]: [u8; 3]) -> Vec<u8> {
         BERTH => {
             bytes.extend(u16::from(c).to_le_bytes());
             bytes.extend([0; 2]);
-            [number(a), 7.0, number(b)].map(|n| bytes.extend(n.to_le_bytes()));
+            bytes.extend([number(a), 7.0, number(b)].iter().flat_map(|n| n.to_le_bytes()));
         }
         BODY => {
             bytes.extend([number(a), f32::NAN, -0.0][usize::from(c % 3)].to_le_bytes());
