@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use evertick_schema::{ABI_VERSION, DescriptionError, ModuleDescription, Problem};
+use evertick_schema::{ABI_VERSION, DescriptionError, ModuleDescription, Problem, ReducerKind};
 use evertick_world::GuestFault;
 use wasmtime::{ExternType, FuncType, Module, Store, ValType};
 
@@ -130,7 +130,9 @@ impl Engine {
         drop(instance);
 
         let name = Arc::from(description.name.as_str());
-        let guest = WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits).map_err(failed)?;
+        let init = description.reducers.iter().position(|reducer| reducer.kind == ReducerKind::Init);
+        let init = init.map(|number| number as u32);
+        let guest = WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits, init).map_err(failed)?;
         Ok((description, guest))
     }
 
