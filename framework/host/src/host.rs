@@ -78,7 +78,7 @@ impl Host {
 
     /// The counters, live.
     pub fn metrics(&self) -> Arc<HostMetrics> {
-        self.metrics.clone()
+        Arc::clone(&self.metrics)
     }
 
     /// Runs until every sender of the inbox is dropped. Call it on a thread of its own, outside of any async runtime.
@@ -87,20 +87,17 @@ impl Host {
         loop {
             let due = pace.due(Instant::now());
             add(&self.metrics.ticks_dropped, due.dropped);
-            if due.ticks > 0 && due.lateness > self.config.late_after {
-                add(&self.metrics.ticks_late, u64::from(due.ticks));
-            }
-            for _ in 0..due.ticks {
+            for tick in 0..due.ticks {
+                let late = due.lateness.saturating_sub(self.config.tick * tick);
+                add(&self.metrics.ticks_late, u64::from(late > self.config.late_after));
                 self.tick();
             }
-            let wake = self.frame_due().map_or(pace.next(), |frame| frame.min(pace.next()));
-            let idle = match self.calls_until(wake) {
-                Next::Stop => break,
-                Next::Idle => true,
-                Next::More => false,
-            };
-            if self.unsent && (idle || self.frame_due().is_some_and(|due| due <= Instant::now())) {
+            let next = self.calls_until(pace.next());
+            if self.unsent && (matches!(next, Next::Idle) || self.frame_is_due()) {
                 self.frame();
+            }
+            if matches!(next, Next::Stop) {
+                break;
             }
         }
         if self.unsent {
@@ -108,10 +105,9 @@ impl Host {
         }
     }
 
-    /// When the next frame may close while the loop is busy.
-    fn frame_due(&self) -> Option<Instant> {
-        let last = self.last_frame?;
-        self.unsent.then(|| last + self.config.frame_interval())
+    /// Whether the last frame is old enough for another while the loop is busy.
+    fn frame_is_due(&self) -> bool {
+        self.last_frame.is_none_or(|last| last.elapsed() >= self.config.frame_interval())
     }
 
     fn tick(&mut self) {
@@ -128,7 +124,7 @@ impl Host {
         self.metrics.record_tick(took);
     }
 
-    /// Takes what is in the inbox, up to the bound, and commits it together. Waits until `wake` for the first.
+    /// Takes what is in the inbox, up to the bound and until `wake`, and commits it together. Waits for the first.
     fn calls_until(&mut self, wake: Instant) -> Next {
         let first = if self.unsent {
             // Something waits to be sent: only look.
@@ -149,7 +145,7 @@ impl Host {
         let (mut message, mut taken, mut next) = (first, 1, Next::Idle);
         loop {
             self.receive(message, now);
-            if taken == self.config.batch_len_max {
+            if taken == self.config.batch_len_max || Instant::now() >= wake {
                 next = Next::More;
                 break;
             }
@@ -166,7 +162,7 @@ impl Host {
     fn receive(&mut self, message: Ingress, now: Timestamp) {
         match message {
             Ingress::Open { session, identity, roles } => {
-                self.open(session, Caller { identity, session, roles }, now)
+                self.open(session, Caller { identity, session, roles }, now);
             }
             Ingress::Call { session, seq, reducer, args } => {
                 // A call may still be on its way when its session closes.
