@@ -58,6 +58,7 @@
 extern crate self as evertick_module;
 
 mod assemble;
+mod attributes;
 mod builtin;
 mod bundle;
 mod conflicts;
@@ -88,13 +89,13 @@ pub mod wasm;
 pub use evertick_schema as schema;
 
 pub use assemble::{Module, Plugin};
+pub use attributes::{
+    Field, Refusal, component, event, export_module, plugin, reducer, resource, system, table,
+};
 pub use builtin::{Owner, Player};
 pub use bundle::Bundle;
 pub use ctx::{Ctx, TimerId};
 pub use errors::{Duplicate, Missing, WriteError};
-pub use evertick_module_macros::{
-    Field, Refusal, component, event, export_module, plugin, reducer, resource, system, table,
-};
 pub use index::Index;
 pub use rng::Rng;
 pub use rows::{Component, Event, Resource, TableRow};

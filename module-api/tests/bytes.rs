@@ -3,6 +3,7 @@
 
 use evertick_module::prelude::*;
 use evertick_module::schema::{Call as _, Refusal as _, Row, RowError, RowLayout, check_fields, check_row};
+use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Field)]
 #[repr(u16)]
@@ -117,4 +118,25 @@ fn refusals_have_words_and_fields() {
     assert_eq!(No::decode(0, &[]), Some(Ok(No::from(Missing { row: "Bag" }))));
     assert_eq!(No::decode(2, &[]), None);
     assert!(matches!(No::decode(1, &[0; 3]), Some(Err(RowError::Length { .. }))));
+}
+
+proptest! {
+    #[test]
+    fn any_row_round_trips(
+        urgent: bool,
+        to in prop::collection::vec(any::<u64>(), 0..5),
+        text: String,
+        stack in prop::option::of((any::<u32>(), any::<bool>())),
+    ) {
+        let kind = |ore| if ore { Kind::Ore } else { Kind::Tree };
+        let stack = stack.map(|(item, ore)| Stack { item, kind: kind(ore), fresh: ore, reserved: 0 });
+        round_trip(Letter { urgent, to: to.into_iter().map(EntityId).collect(), text, stack });
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic(bytes in prop::collection::vec(prop_oneof![0u8..30, any::<u8>()], 0..80)) {
+        let _ = Letter::decode(&bytes);
+        let _ = Bag::decode(&bytes);
+        let _ = No::decode(1, &bytes);
+    }
 }

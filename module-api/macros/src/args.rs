@@ -17,7 +17,7 @@ pub(crate) enum Value {
     /// `name`
     Flag,
     /// `name = value`
-    Is(Expr),
+    Is(Box<Expr>),
     /// `name(..)`
     List(Args),
 }
@@ -40,7 +40,7 @@ impl Parse for Arg {
         let name = input.parse()?;
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            Value::Is(input.parse()?)
+            Value::Is(Box::new(input.parse()?))
         } else if input.peek(syn::token::Paren) {
             let content;
             parenthesized!(content in input);

@@ -43,7 +43,7 @@ pub(crate) fn params(item: &ItemFn) -> impl Iterator<Item = Result<(Ident, &Type
 
 /// Allows what the shape of reducers and systems asks for.
 pub(crate) fn allow(item: &mut ItemFn) {
-    item.attrs.push(parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]));
+    item.attrs.push(parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::too_many_arguments, clippy::type_complexity)]));
 }
 
 /// The doc comments of `attrs`, or `instead`.
@@ -65,6 +65,7 @@ pub(crate) fn module(name: &Ident, docs: &TokenStream, content: &TokenStream) ->
             unreachable_pub,
             private_interfaces,
             clippy::too_many_arguments,
+            clippy::type_complexity,
             clippy::needless_pass_by_value,
             clippy::wildcard_imports
         )]

@@ -265,7 +265,14 @@ unsafe impl QueryData for EntityId {
     fn terms(_numbers: &Numbers<'_>, _terms: &mut Vec<TermDef>) {}
 
     fn table(_view: &View<'_>, table: &RawTable, _column: &mut usize) -> Self::Table {
-        if table.rows == 0 { NonNull::dangling().as_ptr() } else { table.entities_ptr }
+        if table.rows == 0 {
+            return NonNull::dangling().as_ptr();
+        }
+        assert!(
+            !table.entities_ptr.is_null() && table.entities_ptr.is_aligned(),
+            "the host's list of entities"
+        );
+        table.entities_ptr
     }
 
     #[inline]

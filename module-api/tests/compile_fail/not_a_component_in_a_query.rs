@@ -7,7 +7,7 @@ pub struct Bag {
 
 #[system]
 fn sweep(mut bags: Query<(EntityId, &mut Bag)>) {
-    let _ = bags.len();
+    let _ = &mut bags;
 }
 
 fn main() {}

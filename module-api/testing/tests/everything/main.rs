@@ -1,5 +1,5 @@
 //! Every call of the module API, on the real world.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
 mod calls;
 mod faults;

@@ -1,5 +1,8 @@
 //! The module that the module API's own tests run, natively and in WebAssembly.
-#![allow(missing_docs, reason = "modules are written for players, and one file is the design's example word for word")]
+#![allow(
+    missing_docs,
+    reason = "modules are written for players, and one file is the design's example word for word"
+)]
 
 #[rustfmt::skip]
 pub mod gather;
