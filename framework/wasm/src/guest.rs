@@ -61,7 +61,8 @@ impl WasmGuest {
         init: Option<u32>,
     ) -> Result<Self, GuestFault> {
         let back_off = BackOff::default();
-        let mut guest = Self { _ticker: ticker, pre, module, limits, live: None, back_off, position: 0, init };
+        let mut guest =
+            Self { _ticker: ticker, pre, module, limits, live: None, back_off, position: 0, init };
         guest.live = Some(guest.take_live()?);
         Ok(guest)
     }

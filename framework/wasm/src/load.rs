@@ -74,7 +74,7 @@ pub enum LoadError {
         want: u32,
     },
     /// The module failed before it could be asked for anything.
-    #[error("the module can't be started or fails to describe itself: {fault}\n{}", fault.backtrace)]
+    #[error("the module can't be started or fails to describe itself: {fault}{}", Trace(fault))]
     Fault {
         /// How it failed.
         fault: GuestFault,
@@ -85,6 +85,15 @@ pub enum LoadError {
     /// The description has problems; each names module, row and field.
     #[error("the module's schema is not valid:{}", List(.0))]
     Schema(Vec<Problem>),
+}
+
+/// A fault's backtrace on lines of its own, if it has one.
+struct Trace<'a>(&'a GuestFault);
+
+impl fmt::Display for Trace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.backtrace.lines().try_for_each(|frame| write!(f, "\n  {frame}"))
+    }
 }
 
 /// Problems, one a line.

@@ -1,5 +1,6 @@
 //! What an instance's store carries: limits, the log's allowance, and what the host functions act on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use evertick_schema::EntityId;
@@ -91,6 +92,16 @@ impl ResourceLimiter for Limiter {
     }
 }
 
+/// The text with control characters escaped: a guest's line must not look like several, or move the cursor.
+fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape =
+        |char: char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
 /// How loud a guest's line is. The numbers are the ABI's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -159,6 +170,7 @@ impl LogAllowance {
             self.last_error.push_str(text);
         }
         let module = &*self.module;
+        let text = one_line(text);
         match level {
             Level::Error => tracing::error!(target: "evertick::guest", module, "{text}"),
             Level::Warn => tracing::warn!(target: "evertick::guest", module, "{text}"),
@@ -183,5 +195,31 @@ impl LogAllowance {
     /// The last line of level error in this call, if there was one.
     pub(crate) fn last_error(&self) -> Option<&str> {
         (!self.last_error.is_empty()).then_some(&*self.last_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(one_line("plain, with ümlauts"), "plain, with ümlauts");
+        assert_eq!(one_line("a\nERROR b\u{1b}[2J"), "a\\nERROR b\\u{1b}[2J");
+    }
+
+    #[test]
+    fn the_allowance_is_per_call() {
+        let limits =
+            GuestLimits { log_lines_per_call_max: 2, log_bytes_per_call_max: 8, ..GuestLimits::default() };
+        let mut log = LogAllowance::new(&Arc::from("m"), &limits);
+        for text in ["1234", "1234", "x"] {
+            log.line(Level::Error, text);
+        }
+        assert_eq!((log.dropped, log.last_error()), (1, Some("1234")));
+        log.refill();
+        assert_eq!((log.dropped, log.last_error()), (0, None));
+        log.line(Level::Info, "123456789");
+        assert_eq!(log.dropped, 1);
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::bench::Bench;
 use common::{description, guest};
 use evertick_schema::EntityId;
-use evertick_wasm::GuestLimits;
-use evertick_world::{FaultKind, GuestFault, Outcome};
+use evertick_wasm::{Engine, EngineConfig, GuestLimits};
+use evertick_world::{Cause, Config, FaultKind, Guest, GuestFault, Outcome, World};
 
 /// A guest whose reducer 0 spawns an entity and then runs `bad` if its argument is 1; with 0 it is well-behaved.
 fn misbehaving(bad: &str, more: &str) -> Vec<u8> {
@@ -243,7 +243,7 @@ fn recursion_without_end() {
 
 #[test]
 fn a_loop_without_end() {
-    let limits = GuestLimits { call_time_max: Duration::from_millis(10), ..GuestLimits::default() };
+    let limits = GuestLimits { call_time_max: Duration::from_millis(30), ..GuestLimits::default() };
     let fault = only_the_call(&misbehaving("(loop $on (br $on))", ""), limits);
     assert_eq!(fault.kind, FaultKind::Deadline);
     assert!(fault.backtrace.contains("evertick_call") || !fault.backtrace.is_empty());
@@ -251,7 +251,7 @@ fn a_loop_without_end() {
 
 #[test]
 fn a_loop_without_end_of_host_calls() {
-    let limits = GuestLimits { call_time_max: Duration::from_millis(10), ..GuestLimits::default() };
+    let limits = GuestLimits { call_time_max: Duration::from_millis(30), ..GuestLimits::default() };
     let fault = only_the_call(&misbehaving("(loop $on (drop (call $random)) (br $on))", ""), limits);
     assert_eq!(fault.kind, FaultKind::Deadline);
 }
@@ -352,4 +352,42 @@ fn entities_it_has_no_business_with_are_return_values() {
     let mut bench = Bench::new(&misbehaving(probes, ""));
     assert_eq!(bench.call(0, &1u32.to_le_bytes()), Ok(Outcome::Ok(vec![])));
     assert!(!bench.world.exists(EntityId(12345)));
+}
+
+#[test]
+fn a_guest_that_can_t_be_started_again_is_unavailable_until_it_can() {
+    let engine = Engine::new(EngineConfig { instances_max: 1, ..EngineConfig::default() }, None).unwrap();
+    let (description, mut guest) =
+        engine.load(&misbehaving("unreachable", ""), GuestLimits::default()).unwrap();
+    let mut world = World::new(Config::default());
+    let rows = world.register(&description.name, &description.rows).unwrap();
+    let mut call = |n: u8| guest.call(&mut world.begin(Cause::default()), &rows, 0, &[n, 0, 0, 0]);
+
+    assert_eq!(call(1).unwrap_err().kind, FaultKind::Trap);
+    // Its place is free for the moment, and somebody else takes it.
+    let other = engine.load(&common::guest(&description, ""), GuestLimits::default()).unwrap();
+    for attempt in 0..6 {
+        let fault = call(0).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unavailable);
+        // Tried at calls 0, 2 and 5, and not in between.
+        assert_eq!(
+            fault.message.contains("instances_max"),
+            [0, 2, 5].contains(&attempt),
+            "{attempt}: {fault}"
+        );
+    }
+    drop(other);
+    let again = (0..10).position(|_| call(0).is_ok());
+    assert_eq!(again, Some(4));
+}
+
+#[test]
+fn keys_and_arguments_that_are_far_too_long() {
+    for bad in [
+        "(drop (call $find (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0x100001) (i32.const 0) (i32.const 64)))",
+        "(drop (call $after (i64.const 5) (i32.const 0) (i32.const 0) (i32.const 0x100001)))",
+        "(call $detached (i32.const 0) (i32.const 0) (i32.const 0x100001))",
+    ] {
+        misuse(&format!("(drop (memory.grow (i32.const 32))) {bad}"), "is the most");
+    }
 }

@@ -108,7 +108,7 @@ fn a_description_that_fails() {
     refused(&with("i64.const 0x00000000ffffffff"), &["a description of 4294967295 bytes"]);
     refused(&with("i64.const 0"), &["not valid JSON"]);
 
-    let limits = GuestLimits { call_time_max: Duration::from_millis(10), ..GuestLimits::default() };
+    let limits = GuestLimits { call_time_max: Duration::from_millis(30), ..GuestLimits::default() };
     let error = engine().load(&with("(loop $on (br $on)) unreachable"), limits).unwrap_err();
     assert!(matches!(&error, LoadError::Fault { fault } if fault.kind == FaultKind::Deadline), "{error}");
 }
@@ -118,7 +118,7 @@ fn a_start_function_that_fails() {
     let with = |start: &str| guest(&description(), &format!("(func $start {start}) (start $start)"));
     refused(&with("unreachable"), &["can't be started", "unreachable"]);
     refused(&with("(drop (call $spawn))"), &["can't call imports"]);
-    let limits = GuestLimits { call_time_max: Duration::from_millis(10), ..GuestLimits::default() };
+    let limits = GuestLimits { call_time_max: Duration::from_millis(30), ..GuestLimits::default() };
     let error = engine().load(&with("(loop $on (br $on))"), limits).unwrap_err();
     assert!(matches!(&error, LoadError::Fault { fault } if fault.kind == FaultKind::Deadline), "{error}");
 }

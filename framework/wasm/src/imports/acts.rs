@@ -3,7 +3,7 @@
 use evertick_schema::{EntityId, SessionId, Timestamp};
 use evertick_world::{Focus, Place, TimerId, WriteError};
 
-use super::{Guest, NONE, in_tx, row_id, split};
+use super::{Guest, NONE, in_tx, row_id, small, split};
 use crate::memory::{self, Misuse, misuse};
 
 /// Return values of `put` and `insert`, beside [`NONE`].
@@ -99,7 +99,7 @@ pub(super) fn after(
     len: u32,
 ) -> wasmtime::Result<u64> {
     let (memory, state) = split(&mut guest)?;
-    let args = memory::read(memory, ptr, len)?;
+    let args = small(memory, ptr, len)?;
     let timer = in_tx(&mut state.scope, "after", |tx, numbers| {
         tx.after(Timestamp(at_us), numbers.module, reducer, args).map_err(|error| Misuse(error.to_string()))
     })?;
@@ -114,7 +114,7 @@ pub(super) fn cancel(mut guest: Guest<'_>, timer: u64) -> wasmtime::Result<i32> 
 
 pub(super) fn detached(mut guest: Guest<'_>, reducer: u32, ptr: u32, len: u32) -> wasmtime::Result<()> {
     let (memory, state) = split(&mut guest)?;
-    let args = memory::read(memory, ptr, len)?;
+    let args = small(memory, ptr, len)?;
     in_tx(&mut state.scope, "detached", |tx, numbers| {
         tx.detached(numbers.module, reducer, args).map_err(|error| Misuse(error.to_string()))
     })?;

@@ -8,7 +8,7 @@ mod acts;
 mod reads;
 mod scans;
 
-use evertick_schema::EntityId;
+use evertick_schema::{EntityId, ROW_BYTES_MAX};
 use evertick_world::{RowId, Tx};
 use wasmtime::{Caller, Linker};
 
@@ -91,9 +91,18 @@ fn log(mut guest: Guest<'_>, level: u32, ptr: u32, len: u32) -> wasmtime::Result
 /// A return value for "there is none".
 const NONE: i32 = -1;
 
-/// `len` as a return value. Rows are far smaller than 2 GiB.
-fn len_of(len: usize) -> i32 {
-    i32::try_from(len).expect("a row has at most ROW_BYTES_MAX bytes")
+/// A length or count as a return value. Rows have at most a megabyte, and worlds a few million entities.
+fn count_of(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// `len` bytes at `ptr` that stand for a row: arguments, a key.
+fn small(memory: &[u8], ptr: u32, len: u32) -> Result<&[u8], Misuse> {
+    let bytes = memory::read(memory, ptr, len)?;
+    if bytes.len() > ROW_BYTES_MAX {
+        return misuse!("{len} bytes are no key and no arguments: {ROW_BYTES_MAX} is the most");
+    }
+    Ok(bytes)
 }
 
 /// Writes `entity` and `row` to the front of `out`, if they fit; returns how many bytes that takes.

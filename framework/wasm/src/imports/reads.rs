@@ -3,7 +3,7 @@
 use evertick_schema::{EntityId, IndexDef, Type};
 use evertick_world::{Place, RowId, RowType, Undeclared};
 
-use super::{Guest, NONE, len_of, row_id, split, write_record};
+use super::{Guest, NONE, count_of, row_id, small, split, write_record};
 use crate::memory::{self, Misuse, misuse};
 use crate::scope::{Scope, Source};
 use crate::state::GuestState;
@@ -102,7 +102,7 @@ pub(super) fn get(mut guest: Guest<'_>, row: u32, entity: u64, out: u32, cap: u3
         if let Some(out) = out.get_mut(..row.len()) {
             out.copy_from_slice(row);
         }
-        Ok(len_of(row.len()))
+        Ok(count_of(row.len()))
     })?;
     Ok(len)
 }
@@ -120,7 +120,7 @@ pub(super) fn find(
     let GuestState { scope, key: copy, .. } = state;
     // The key and the room for the row may overlap in a guest's memory.
     copy.clear();
-    copy.extend_from_slice(memory::read(memory, key, key_len)?);
+    copy.extend_from_slice(small(memory, key, key_len)?);
     let out = memory::write(memory, out, cap)?;
     let len = reading(scope, "find", |source| {
         let row = source.row_id(row)?;
@@ -130,7 +130,7 @@ pub(super) fn find(
         }
         let Some(entity) = source.find(row, index.field, copy)? else { return Ok(NONE) };
         match source.get(row, entity)? {
-            Some(row) => Ok(len_of(write_record(out, entity, row))),
+            Some(row) => Ok(count_of(write_record(out, entity, row))),
             None => Ok(NONE),
         }
     })?;
@@ -161,7 +161,7 @@ pub(super) fn near(
     for (out, entity) in out.as_chunks_mut().0.iter_mut().zip(&*found) {
         *out = entity.0.to_le_bytes();
     }
-    Ok(len_of(found.len()))
+    Ok(count_of(found.len()))
 }
 
 pub(super) fn random(mut guest: Guest<'_>) -> wasmtime::Result<u64> {

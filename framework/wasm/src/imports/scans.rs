@@ -10,7 +10,7 @@ use evertick_schema::{EntityId, IndexKind};
 use evertick_world::RowId;
 
 use super::reads::{ANY, reading};
-use super::{Guest, split};
+use super::{Guest, small, split};
 use crate::memory::{self, Misuse, misuse};
 use crate::scope::Source;
 use crate::state::GuestState;
@@ -184,7 +184,7 @@ fn copy_bound(
         return Ok(None);
     }
     let start = keys.len();
-    keys.extend_from_slice(memory::read(memory, ptr, len)?);
+    keys.extend_from_slice(small(memory, ptr, len)?);
     Ok(Some(start..keys.len()))
 }
 
