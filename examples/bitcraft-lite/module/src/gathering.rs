@@ -22,7 +22,7 @@ pub struct Regrowing {
 #[table(visible = everyone, key = kind)]
 pub struct NodeDef {
     pub kind: u32,
-    /// An [`item`](crate::gathering::item) number.
+    /// An [`item`] number.
     pub item: u32,
     pub charges: u32,
     pub regrow_s: u32,
