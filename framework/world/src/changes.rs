@@ -93,8 +93,8 @@ impl Changes {
     }
 
     /// Appends flat rows: as many masks and rows as entities.
-    pub(crate) fn extend(&mut self, entities: impl Iterator<Item = EntityId>, masks: &[u64], rows: &[u8]) {
-        self.entities.extend(entities);
+    pub(crate) fn extend(&mut self, entities: &[EntityId], masks: &[u64], rows: &[u8]) {
+        self.entities.extend_from_slice(entities);
         self.masks.extend_from_slice(masks);
         self.bytes.extend_from_slice(rows);
         debug_assert_eq!(self.entities.len(), self.masks.len());

@@ -159,10 +159,6 @@ impl Column {
         self.component
     }
 
-    pub(crate) fn is_flat(&self) -> bool {
-        self.flat
-    }
-
     /// Whether the entities of `table` have rows of this type.
     pub(crate) fn is_in(&self, table: &Table) -> bool {
         table.has_column(self.component)

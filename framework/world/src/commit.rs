@@ -18,7 +18,6 @@ use crate::log::{Change, Mark};
 use crate::merge::Merge;
 use crate::place::Cell;
 use crate::reads::Reads;
-use crate::row::RowId;
 use crate::store::Store;
 use crate::world::World;
 
@@ -136,16 +135,16 @@ impl World {
 
     /// Moves what systems changed into the rows' deltas, but for rows that others touched as well.
     fn add_sweeps(&mut self, merge: &mut Merge) {
-        for (index, state) in self.store.rows.iter_mut().enumerate() {
-            let row = RowId(index as u16);
+        let Store { rows, registry, ids, tables, log, .. } = &mut self.store;
+        for (state, of) in rows.iter_mut().zip(registry.types()) {
             for (entity, mask) in state.pending.again.drain(..) {
-                merge.swept_again(row, entity, mask);
+                merge.swept_again(of.id, entity, mask);
             }
             if state.pending.swept.is_empty() {
                 continue;
             }
-            if merge.has(row) {
-                state.pending.swept.changes.retain(|entity, mask| !merge.swept(row, entity, mask));
+            if merge.has(of.id) && !merge.overwrite_swept(&self.ecs, (of, state), (ids, tables, log)) {
+                state.pending.swept.changes.retain(|entity, mask| !merge.swept(of.id, entity, mask));
             }
             // Nothing was pushed there: the row type's changes are not plain.
             std::mem::swap(&mut state.building.updated, &mut state.pending.swept.changes);

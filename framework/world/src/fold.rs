@@ -71,11 +71,19 @@ impl World {
                     let rows = ones(dirty).zip(masks).filter(|(bit, _)| rest >> bit & 1 == 1);
                     again.extend(rows.map(|(bit, mask)| (name(bit), *mask)));
                 }
-                let Some(place) = place else { continue };
-                for ((bit, mask), new) in ones(dirty).zip(masks).zip(new.chunks_exact(stride)) {
-                    if mask & place.mask != 0
-                        && let Some(from) = grid.moved(bevy(bit), place.of(new))
-                    {
+                let Some(place) = place.filter(|place| masks.iter().any(|mask| mask & place.mask != 0))
+                else {
+                    continue;
+                };
+                // Few cross a border: first find out which, in a loop that does nothing else.
+                let mut crossing = 0;
+                let place_of = |index: usize| place.of(&new[index * stride..][..stride]);
+                each(dirty, |index, bit| {
+                    crossing |= u64::from(!grid.holds(bevy(bit), place_of(index))) << bit;
+                });
+                for bit in ones(crossing) {
+                    let index = (dirty & ((1 << bit) - 1)).count_ones() as usize;
+                    if let Some(from) = grid.moved(bevy(bit), place_of(index)) {
                         log.push(name(bit), Change::Left(from));
                     }
                 }
@@ -105,17 +113,10 @@ impl World {
 #[inline]
 fn stamp(ticks: &mut [Tick], dirty: u64, now: Tick, period: u32) -> u64 {
     let mut before = 0;
-    if dirty == u64::MAX {
-        for (bit, tick) in ticks[..CHUNK].iter_mut().enumerate() {
-            before |= u64::from(touched(tick.get(), now.get(), period)) << bit;
-            *tick = now;
-        }
-    } else {
-        for bit in ones(dirty) {
-            before |= u64::from(touched(ticks[bit].get(), now.get(), period)) << bit;
-            ticks[bit] = now;
-        }
-    }
+    each(dirty, |_, bit| {
+        before |= u64::from(touched(ticks[bit].get(), now.get(), period)) << bit;
+        ticks[bit] = now;
+    });
     before
 }
 
@@ -128,5 +129,15 @@ fn copy_rows(column: &mut [u8], dirty: u64, new: &[u8], stride: usize) {
     }
     for (bit, new) in ones(dirty).zip(new.chunks_exact(stride)) {
         column[bit * stride..(bit + 1) * stride].copy_from_slice(new);
+    }
+}
+
+/// Calls `visit` with 0, 1, … and the numbers of the bits that are set, ascending.
+#[inline(always)]
+pub(crate) fn each(bits: u64, mut visit: impl FnMut(usize, usize)) {
+    if bits == u64::MAX {
+        (0..CHUNK).for_each(|bit| visit(bit, bit));
+    } else {
+        ones(bits).enumerate().for_each(|(index, bit)| visit(index, bit));
     }
 }

@@ -27,9 +27,24 @@ struct Slot {
 #[derive(Debug)]
 struct CellData {
     cell: Cell,
-    /// Within these bounds entities stay: low x, high x, low y, high y.
-    bounds: [f32; 4],
     entities: Vec<EntityIndex>,
+}
+
+/// Where entities stay in a cell.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    low: [f32; 2],
+    high: [f32; 2],
+    space: u32,
+}
+
+impl Bounds {
+    #[inline]
+    fn hold(&self, Place { space, at: [x, y] }: Place) -> bool {
+        let ([low_x, low_y], [high_x, high_y]) = (self.low, self.high);
+        // Without branches: a place within is the rule.
+        (x >= low_x) & (x < high_x) & (y >= low_y) & (y < high_y) & (space == self.space)
+    }
 }
 
 /// The grid.
@@ -40,6 +55,8 @@ pub(crate) struct Grid {
     /// By bevy's index.
     slots: Vec<Slot>,
     cells: Vec<CellData>,
+    /// Of `cells`, apart from them because a sweep looks at nothing else.
+    bounds: Vec<Bounds>,
     by_cell: HashMap<Cell, u32>,
     /// Places of `cells` that are free.
     free: Vec<u32>,
@@ -50,7 +67,15 @@ impl Grid {
     pub(crate) fn new(size: f32, margin: f32) -> Self {
         let size = if size.is_finite() && size > 0.0 { size } else { 64.0 };
         let margin = if margin.is_finite() { margin.clamp(0.0, size) } else { 0.0 };
-        Self { size, margin, slots: vec![], cells: vec![], by_cell: HashMap::new(), free: vec![] }
+        Self {
+            size,
+            margin,
+            slots: vec![],
+            cells: vec![],
+            bounds: vec![],
+            by_cell: HashMap::new(),
+            free: vec![],
+        }
     }
 
     /// The cell that `place` is in, whatever was before. A coordinate that is not a number counts as 0.
@@ -66,18 +91,21 @@ impl Grid {
         Some(self.cells.get(slot.cell as usize)?.cell)
     }
 
+    /// Whether an entity that is in the grid stays in its cell when it is at `place`.
+    #[inline]
+    pub(crate) fn holds(&self, entity: EntityIndex, place: Place) -> bool {
+        self.bounds[self.slots[entity.index() as usize].cell as usize].hold(place)
+    }
+
     /// Tells the grid that an entity that is in it is now at `place`. If that changes its cell, returns the one
     /// it was in.
     #[inline]
     pub(crate) fn moved(&mut self, entity: EntityIndex, place: Place) -> Option<Cell> {
-        let slot = self.slots[entity.index() as usize];
-        let data = &self.cells[slot.cell as usize];
-        let [low_x, high_x, low_y, high_y] = data.bounds;
-        let [x, y] = place.at;
-        if x >= low_x && x < high_x && y >= low_y && y < high_y && place.space == data.cell.space {
+        if self.holds(entity, place) {
             return None;
         }
-        let from = data.cell;
+        let slot = self.slots[entity.index() as usize];
+        let from = self.cells[slot.cell as usize].cell;
         let to = self.cell_at(place);
         if to == from {
             return None;
@@ -160,31 +188,27 @@ impl Grid {
 
     /// Whether an entity at `place` may be in `cell`.
     pub(crate) fn may_hold(&self, cell: Cell, place: Place) -> bool {
-        let [low_x, high_x, low_y, high_y] = self.bounds(cell);
-        let [x, y] = place.at;
-        let inside = x >= low_x && x < high_x && y >= low_y && y < high_y && cell.space == place.space;
-        inside || self.cell_at(place) == cell
+        self.bounds_of(cell).hold(place) || self.cell_at(place) == cell
     }
 
-    fn bounds(&self, Cell { x, y, .. }: Cell) -> [f32; 4] {
-        let (low, high) = (
-            |at: i32| at as f32 * self.size - self.margin,
-            |at: i32| (at as f32 + 1.0) * self.size + self.margin,
-        );
-        [low(x), high(x), low(y), high(y)]
+    fn bounds_of(&self, Cell { space, x, y }: Cell) -> Bounds {
+        let low = |line: i32| line as f32 * self.size - self.margin;
+        let high = |line: i32| (line as f32 + 1.0) * self.size + self.margin;
+        Bounds { low: [low(x), low(y)], high: [high(x), high(y)], space }
     }
 
     /// Makes an empty cell; returns its place in `cells`.
     fn open(&mut self, cell: Cell) -> u32 {
-        let bounds = self.bounds(cell);
+        let bounds = self.bounds_of(cell);
         let number = match self.free.pop() {
             Some(number) => {
-                let data = &mut self.cells[number as usize];
-                (data.cell, data.bounds) = (cell, bounds);
+                self.cells[number as usize].cell = cell;
+                self.bounds[number as usize] = bounds;
                 number
             }
             None => {
-                self.cells.push(CellData { cell, bounds, entities: Vec::new() });
+                self.cells.push(CellData { cell, entities: Vec::new() });
+                self.bounds.push(bounds);
                 (self.cells.len() - 1) as u32
             }
         };

@@ -4,9 +4,11 @@ use evertick_schema::EntityId;
 use hashbrown::HashMap;
 
 use crate::diff::changed_fields;
-use crate::log::Old;
-use crate::row::RowId;
-use crate::store::Store;
+use crate::ids::Ids;
+use crate::log::{Log, Old};
+use crate::row::{RowId, RowType};
+use crate::store::{RowState, Store};
+use crate::tables::Tables;
 
 /// What a row was.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,8 @@ enum Base {
     Swept(Old),
     /// Only systems changed it.
     Unknown,
+    /// It is in the delta already.
+    Done,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,35 @@ impl Merge {
         true
     }
 
+    /// Brings rows of `state` up to date that a system was the first to change and a point write changed after it, where they
+    /// stand among the swept ones. Returns `false` when it is not known any more where that is.
+    pub(crate) fn overwrite_swept(
+        &mut self,
+        ecs: &bevy_ecs::world::World,
+        (of, state): (&RowType, &mut RowState),
+        (ids, tables, log): (&Ids, &Tables, &Log),
+    ) -> bool {
+        let mut found = Vec::new();
+        let Some(places) = state.pending.swept.places(tables) else { return false };
+        for (number, item) in self.items.iter().enumerate().filter(|(_, item)| item.row == of.id) {
+            if let Base::Swept(old) = item.base
+                && let Some(at) =
+                    ids.entity(item.entity).and_then(|bevy| ecs.entities().get_spawned(bevy).ok())
+                && let Some(place) = places.find(at.table_id, at.table_row.index())
+            {
+                found.push((number, old, at, place));
+            }
+        }
+        for (number, old, at, place) in found {
+            let Some(bytes) = state.column.get(ecs, at) else { continue };
+            let item = &mut self.items[number];
+            let mask = item.mask | changed_fields(&of.layout, log.old(old), bytes);
+            state.pending.swept.changes.overwrite(place, &[mask], bytes);
+            item.base = Base::Done;
+        }
+        true
+    }
+
     /// The row's item; a new one has `base`.
     fn item(&mut self, row: RowId, entity: EntityId, base: Base) -> &mut Item {
         let at = *self.by_row.entry((row, entity)).or_insert_with(|| {
@@ -90,13 +123,13 @@ impl Merge {
             let building = &mut state.building;
             match (base, bytes) {
                 (Base::Absent, Some(bytes)) => building.inserted.push(entity, of.all_fields(), bytes),
-                (Base::Absent, None) => {}
+                (Base::Absent, None) | (Base::Done, _) => {}
                 (_, None) => building.removed.push(entity),
                 (_, Some(bytes)) => {
                     let mask = match base {
                         Base::Exact(old) => changed_fields(&of.layout, log.old(old), bytes),
                         Base::Swept(old) => mask | changed_fields(&of.layout, log.old(old), bytes),
-                        Base::Absent | Base::Unknown => mask,
+                        Base::Absent | Base::Unknown | Base::Done => mask,
                     };
                     if mask != 0 {
                         building.updated.push(entity, mask, bytes);

@@ -4,7 +4,9 @@ use bevy_ecs::storage::TableId;
 use evertick_schema::EntityId;
 
 use crate::changes::Changes;
-use crate::compare::ones;
+use crate::compare::{CHUNK, ones};
+use crate::fold::each;
+use crate::tables::Tables;
 
 /// Rows of one type whose first change since the last commit was a system's, with their present values.
 ///
@@ -27,6 +29,25 @@ struct Segment {
     rows: Vec<u64>,
 }
 
+/// Where in the changes rows of tables are.
+#[derive(Debug)]
+pub(crate) struct Places<'s> {
+    /// Segments, each with the place of the first row of every word.
+    known: Vec<(&'s Segment, Vec<usize>)>,
+}
+
+impl Places<'_> {
+    /// The place of row `row` of `table`, if a system was the first to change it.
+    pub(crate) fn find(&self, table: TableId, row: usize) -> Option<usize> {
+        let (number, bit) = (row / CHUNK, row % CHUNK);
+        self.known.iter().filter(|(segment, _)| segment.table == table).find_map(|(segment, before)| {
+            let word = *segment.rows.get(number)?;
+            let below = (word & ((1 << bit) - 1)).count_ones() as usize;
+            (word >> bit & 1 == 1).then(|| before[number] + below)
+        })
+    }
+}
+
 /// A walk through the rows of one table, 64 at a time and ascending, that appends and overwrites.
 #[derive(Debug)]
 pub(crate) struct Sweeper<'s> {
@@ -46,6 +67,24 @@ impl Swept {
     pub(crate) fn reset(&mut self, stride: Option<usize>) {
         self.changes.reset(stride);
         self.segments.clear();
+    }
+
+    /// Where in the changes rows of tables are. `None` when a table's entities are others by now than when its rows were
+    /// swept.
+    pub(crate) fn places(&self, tables: &Tables) -> Option<Places<'_>> {
+        let mut known = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            if tables.structure(segment.table) != segment.structure {
+                return None;
+            }
+            let mut at = segment.start;
+            let before = segment.rows.iter().map(|word| {
+                at += word.count_ones() as usize;
+                at - word.count_ones() as usize
+            });
+            known.push((segment, before.collect()));
+        }
+        Some(Places { known })
     }
 
     /// Lets `sweep` walk through a table.
@@ -78,7 +117,9 @@ impl Sweeper<'_> {
         self.fresh.rows.resize(number, 0);
         self.fresh.rows.push(fresh);
         if touched == 0 {
-            self.changes.extend(ones(dirty).map(name), masks, new);
+            let mut names = [EntityId::NONE; CHUNK];
+            each(dirty, |index, bit| names[index] = name(bit));
+            self.changes.extend(&names[..masks.len()], masks, new);
             return 0;
         }
         let stride = new.len() / masks.len();

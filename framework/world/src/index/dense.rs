@@ -53,4 +53,10 @@ impl Dense {
     pub(crate) fn len(&self) -> usize {
         self.used + self.sparse.len()
     }
+
+    /// How long the array is.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
 }
