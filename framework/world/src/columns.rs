@@ -16,6 +16,7 @@
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
+use std::slice;
 
 use bevy_ecs::change_detection::Tick;
 use bevy_ecs::component::{ComponentCloneBehavior, ComponentDescriptor, ComponentId, StorageType};
@@ -182,7 +183,7 @@ impl Column {
         let row = unsafe { column.get_data_unchecked(at.table_row) }.as_ptr();
         if self.flat {
             // SAFETY: a row of a flat column is `size` initialized bytes; borrowed as long as `ecs`.
-            Some(unsafe { std::slice::from_raw_parts(row, self.size) })
+            Some(unsafe { slice::from_raw_parts(row, self.size) })
         } else {
             // SAFETY: a row of a variable column is a `Box<[u8]>`, aligned as its component's layout says.
             Some(unsafe { &*row.cast::<Box<[u8]>>() })
@@ -208,7 +209,7 @@ impl Column {
         let value = if self.flat {
             // SAFETY: a row of a flat column is `size` initialized bytes of the column's own allocation, reached
             // by its raw pointer, so writing through it is allowed; exclusively borrowed.
-            Value::Flat(unsafe { std::slice::from_raw_parts_mut(row, self.size) })
+            Value::Flat(unsafe { slice::from_raw_parts_mut(row, self.size) })
         } else {
             // SAFETY: as above; a row of a variable column is an aligned `Box<[u8]>`.
             Value::Variable(unsafe { &mut *row.cast::<Box<[u8]>>() })
@@ -227,13 +228,13 @@ impl Column {
             // writes, since that takes `&mut World`.
             let bytes = unsafe { bytes_of(column, count, self.size) };
             // SAFETY: as above: shared for as long as `ecs` is.
-            let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) };
+            let bytes = unsafe { slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), bytes.len()) };
             return Some(Rows::Flat { bytes, stride: self.size });
         }
         // SAFETY: a variable column holds `count` values of `Box<[u8]>`.
         let boxes = unsafe { column.get_data_slice::<Box<[u8]>>(count) };
         // SAFETY: `UnsafeCell<T>` has the layout of `T`, and nobody writes: that takes `&mut World`.
-        let rows = unsafe { std::slice::from_raw_parts(boxes.as_ptr().cast::<Box<[u8]>>(), count) };
+        let rows = unsafe { slice::from_raw_parts(boxes.as_ptr().cast::<Box<[u8]>>(), count) };
         Some(Rows::Variable(VariableColumn { rows }))
     }
 
@@ -255,9 +256,9 @@ impl Column {
         let changed = unsafe { column.get_changed_ticks_slice(count) };
         Some(FlatColumnMut {
             // SAFETY: exclusive: the world is mutably borrowed, and these are the only references into the data.
-            bytes: unsafe { exclusive(bytes) },
+            bytes: unsafe { slice::from_raw_parts_mut(UnsafeCell::raw_get(bytes.as_ptr()), bytes.len()) },
             // SAFETY: as above, into the ticks.
-            changed: unsafe { exclusive(changed) },
+            changed: unsafe { slice::from_raw_parts_mut(UnsafeCell::raw_get(changed.as_ptr()), count) },
             entities: table.entities(),
         })
     }
@@ -322,14 +323,5 @@ unsafe fn bytes_of(column: &bevy_ecs::storage::Column, count: usize, size: usize
     let first =
         unsafe { column.get_data_unchecked(bevy_ecs::storage::TableRow::new(nonmax::NonMaxU32::ZERO)) };
     // SAFETY: `count * size` initialized bytes start there, in one allocation, for as long as the column lives.
-    unsafe { std::slice::from_raw_parts(first.as_ptr().cast::<UnsafeCell<u8>>(), count * size) }
-}
-
-/// # Safety
-///
-/// No other reference into the cells is used for as long as the result lives.
-unsafe fn exclusive<T>(cells: &[UnsafeCell<T>]) -> &mut [T] {
-    let start = UnsafeCell::raw_get(cells.as_ptr());
-    // SAFETY: `UnsafeCell<T>` has the layout of `T`; exclusive as the caller says.
-    unsafe { std::slice::from_raw_parts_mut(start, cells.len()) }
+    unsafe { slice::from_raw_parts(first.as_ptr().cast::<UnsafeCell<u8>>(), count * size) }
 }

@@ -110,7 +110,7 @@ impl World {
                 Change::Left(cell) => moves.note(entity, Some(cell)),
                 Change::Inserted { row } => merge.inserted(row, entity),
                 Change::Removed { row, old } => {
-                    merge.changed(row, entity, old, !touched(old.changed, now, *period))
+                    merge.changed(row, entity, old, !touched(old.changed, now, *period));
                 }
                 Change::Updated { row, old } => {
                     let is_first = !touched(old.changed, now, *period);

@@ -27,7 +27,7 @@ impl<'w> Reads<'w> {
     pub(crate) fn near(self, place: Place, radius: f32, with: Option<RowId>, out: &mut Vec<EntityId>) {
         let mut found: Vec<(f64, EntityId)> = Vec::new();
         let reach = f64::from(radius) * f64::from(radius);
-        if !(radius >= 0.0) {
+        if radius.is_nan() || radius < 0.0 {
             return;
         }
         self.store.grid.visit(place, radius, |entities| {

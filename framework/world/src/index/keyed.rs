@@ -89,7 +89,7 @@ impl<K: Key> Keyed<K> {
         }
         match self {
             Self::UniqueOrdered(entries) => {
-                out.extend(entries.range::<K, _>((lo, hi)).map(|(_, entity)| *entity))
+                out.extend(entries.range::<K, _>((lo, hi)).map(|(_, entity)| *entity));
             }
             Self::Ordered(entries) => {
                 const LAST: EntityId = EntityId(u64::MAX);

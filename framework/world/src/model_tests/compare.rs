@@ -32,7 +32,7 @@ pub(super) fn rows(world: &World, model: &Model) {
         loop {
             let before = paged.len();
             world.scan_from(model.id(row), &mut cursor, 3, |entity, bytes| {
-                paged.push((entity, bytes.to_vec()))
+                paged.push((entity, bytes.to_vec()));
             });
             if paged.len() == before {
                 break;
