@@ -1,6 +1,6 @@
 //! Calls of reducers: what is asked, what comes of it, and the checks around the guest.
 
-use evertick_schema::{FieldDef, ReducerDef, ReducerKind, check_fields};
+use evertick_schema::{FieldDef, ReducerDef, ReducerKind, RowLayout, check_fields, check_row};
 use thiserror::Error;
 
 use crate::Caller;
@@ -65,13 +65,15 @@ pub enum CallError {
 #[derive(Debug)]
 pub(crate) struct Reducer {
     def: ReducerDef,
-    result: Vec<FieldDef>,
+    params: RowLayout,
+    result: RowLayout,
 }
 
 impl Reducer {
     pub(crate) fn new(def: ReducerDef) -> Self {
-        let result = def.returns.clone().map(|ty| FieldDef::new("result", ty)).into_iter().collect();
-        Self { def, result }
+        let result: Vec<FieldDef> =
+            def.returns.iter().map(|ty| FieldDef::new("result", ty.clone())).collect();
+        Self { params: RowLayout::of(&def.params), result: RowLayout::of(&result), def }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -99,13 +101,13 @@ impl Reducer {
 
     /// Whether `args` are its arguments.
     pub(crate) fn check_args(&self, args: &[u8]) -> Result<(), CallError> {
-        check_fields(&self.def.params, args).map_err(|error| CallError::BadArguments(error.to_string()))
+        check_row(&self.params, args).map_err(|error| CallError::BadArguments(error.to_string()))
     }
 
     /// Whether `outcome` is one that it may have.
     pub(crate) fn check_outcome(&self, outcome: &Outcome) -> Result<(), GuestFault> {
         match outcome {
-            Outcome::Ok(bytes) => check_fields(&self.result, bytes)
+            Outcome::Ok(bytes) => check_row(&self.result, bytes)
                 .map_err(|error| GuestFault::bad_output(format!("the result is malformed: {error}"))),
             Outcome::Refused { variant, message, fields } => {
                 let Some(def) = self.def.refusals.get(usize::from(*variant)) else {

@@ -8,7 +8,8 @@ use crate::store::RowState;
 use crate::world::World;
 
 impl World {
-    /// Whether indexes, grid, counts and ids are what the rows say. For tests and tools. Cost: everything there is, several times over.
+    /// Whether indexes, grid, counts and ids are what the rows say. For tests and tools. Cost: everything
+    /// there is, several times over.
     pub fn check(&self) -> Result<(), Inconsistency> {
         for (of, state) in self.row_types().iter().zip(&self.store.rows) {
             self.check_rows_of(of, state)?;

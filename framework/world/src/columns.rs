@@ -1,17 +1,19 @@
 //! Raw columns of bevy's tables: all of the crate's `unsafe` for storage, behind safe functions.
 //!
 //! A row type is one bevy component that is registered at run time; bevy knows its size and alignment and no
-//! more. A *flat* row type's component is its bytes. A *variable* one's is a `Box<[u8]>` with a drop function.
+//! more. A *flat* row type's component is its bytes. A *variable* one's is a `Box<[u8]>` with a drop
+//! function.
 //!
 //! What the proofs below lean on:
 //!
-//! * [`Column`] is made only by [`Column::register`], which registers its component with exactly the layout and
-//!   drop function that `size` and `flat` say; it remembers the bevy world and every function checks that it is
-//!   used with that one. So a table's data of `component` is an array of `size` bytes, or of `Box<[u8]>`.
-//! * Rows of flat columns are `size` initialized bytes without padding, since only byte strings of that length
-//!   are ever put in; any bytes are a valid `[u8]`. No other Rust type is made from them.
-//! * Tables are reached through `&World` for reading and `&mut World` for writing, and what is returned borrows
-//!   it; so nothing structural happens while a slice is alive, and a mutable slice is the only one.
+//! * [`Column`] is made only by [`Column::register`], which registers its component with exactly the layout
+//!   and drop function that `size` and `flat` say; it remembers the bevy world and every function checks that
+//!   it is used with that one. So a table's data of `component` is an array of `size` bytes, or of
+//!   `Box<[u8]>`.
+//! * Rows of flat columns are `size` initialized bytes without padding, since only byte strings of that
+//!   length are ever put in; any bytes are a valid `[u8]`. No other Rust type is made from them.
+//! * Tables are reached through `&World` for reading and `&mut World` for writing, and what is returned
+//!   borrows it; so nothing structural happens while a slice is alive, and a mutable slice is the only one.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -20,11 +22,13 @@ use std::slice;
 
 use bevy_ecs::change_detection::Tick;
 use bevy_ecs::component::{ComponentCloneBehavior, ComponentDescriptor, ComponentId, StorageType};
-use bevy_ecs::entity::{Entity, EntityLocation};
+use bevy_ecs::entity::Entity;
 use bevy_ecs::ptr::OwningPtr;
 use bevy_ecs::storage::{Table, TableId};
 use bevy_ecs::world::{World, WorldId};
 use evertick_schema::RowLayout;
+
+use crate::ids::RowAt;
 
 /// A row type's component.
 #[derive(Clone, Debug)]
@@ -138,8 +142,8 @@ impl Column {
         } else {
             (Layout::new::<Box<[u8]>>(), Some(drop_box as unsafe fn(OwningPtr<'_>)))
         };
-        // SAFETY: bytes and boxes of bytes are Send and Sync; `drop` is `None` for bytes, which need none, and
-        // else drops a box, which is then what the layout describes; there is no relationship.
+        // SAFETY: bytes and boxes of bytes are Send and Sync; `drop` is `None` for bytes, which need none,
+        // and else drops a box, which is then what the layout describes; there is no relationship.
         let descriptor = unsafe {
             ComponentDescriptor::new_with_layout(
                 name.to_owned(),
@@ -172,7 +176,7 @@ impl Column {
 
     /// The row of the entity at `at`.
     #[inline]
-    pub(crate) fn get<'w>(&self, ecs: &'w World, at: EntityLocation) -> Option<&'w [u8]> {
+    pub(crate) fn get<'w>(&self, ecs: &'w World, at: RowAt) -> Option<&'w [u8]> {
         self.check(ecs);
         let table = ecs.storages().tables.get(at.table_id)?;
         let column = table.get_column(self.component)?;
@@ -192,11 +196,11 @@ impl Column {
 
     /// The row of the entity at `at`, to be written.
     #[inline]
-    pub(crate) fn get_mut<'w>(&self, ecs: &'w mut World, at: EntityLocation) -> Option<RowMut<'w>> {
+    pub(crate) fn get_mut<'w>(&self, ecs: &'w mut World, at: RowAt) -> Option<RowMut<'w>> {
         self.check(ecs);
         let ecs = ecs.as_unsafe_world_cell();
-        // SAFETY: the cell is made from `&mut World`, which stays borrowed as long as what is returned; of the
-        // storages only this column is touched.
+        // SAFETY: the cell is made from `&mut World`, which stays borrowed as long as what is returned; of
+        // the storages only this column is touched.
         let table = unsafe { ecs.storages() }.tables.get(at.table_id)?;
         let column = table.get_column(self.component)?;
         if at.table_row.index_u32() >= table.entity_count() {
@@ -207,8 +211,8 @@ impl Column {
         // SAFETY: the row is within the table, and the world is exclusively borrowed.
         let changed = unsafe { &mut *column.get_changed_tick_unchecked(at.table_row).get() };
         let value = if self.flat {
-            // SAFETY: a row of a flat column is `size` initialized bytes of the column's own allocation, reached
-            // by its raw pointer, so writing through it is allowed; exclusively borrowed.
+            // SAFETY: a row of a flat column is `size` initialized bytes of the column's own allocation,
+            // reached by its raw pointer, so writing through it is allowed; exclusively borrowed.
             Value::Flat(unsafe { slice::from_raw_parts_mut(row, self.size) })
         } else {
             // SAFETY: as above; a row of a variable column is an aligned `Box<[u8]>`.
@@ -245,8 +249,8 @@ impl Column {
             return None;
         }
         let ecs = ecs.as_unsafe_world_cell();
-        // SAFETY: the cell is made from `&mut World`, which stays borrowed as long as what is returned; of the
-        // storages only this column is written and only the table's entities are read.
+        // SAFETY: the cell is made from `&mut World`, which stays borrowed as long as what is returned; of
+        // the storages only this column is written and only the table's entities are read.
         let table = unsafe { ecs.storages() }.tables.get(id)?;
         let column = table.get_column(self.component)?;
         let count = table.entity_count() as usize;
@@ -255,7 +259,8 @@ impl Column {
         // SAFETY: the column has one changed tick per row.
         let changed = unsafe { column.get_changed_ticks_slice(count) };
         Some(FlatColumnMut {
-            // SAFETY: exclusive: the world is mutably borrowed, and these are the only references into the data.
+            // SAFETY: exclusive: the world is mutably borrowed, and these are the only references into the
+            // data.
             bytes: unsafe { slice::from_raw_parts_mut(UnsafeCell::raw_get(bytes.as_ptr()), bytes.len()) },
             // SAFETY: as above, into the ticks.
             changed: unsafe { slice::from_raw_parts_mut(UnsafeCell::raw_get(changed.as_ptr()), count) },
@@ -274,13 +279,14 @@ impl Column {
         if self.flat {
             assert_eq!(bytes.len(), self.size, "a flat row has its type's length");
             let row = scratch.aligned(bytes);
-            // SAFETY: the component is of this world; the pointer is to `size` bytes, aligned to 8, which is the
-            // most a row's alignment can be, and bevy copies them out.
+            // SAFETY: the component is of this world; the pointer is to `size` bytes, aligned to 8, which is
+            // the most a row's alignment can be, and bevy copies them out.
             unsafe { entity.insert_by_id(self.component, OwningPtr::new(row)) };
         } else {
             let row: Box<[u8]> = bytes.into();
             OwningPtr::make(row, |row| {
-                // SAFETY: the component is of this world, and a `Box<[u8]>` is what it holds; bevy takes it over.
+                // SAFETY: the component is of this world, and a `Box<[u8]>` is what it holds; bevy takes it
+                // over.
                 unsafe { entity.insert_by_id(self.component, row) };
             });
         }
@@ -322,6 +328,7 @@ unsafe fn bytes_of(column: &bevy_ecs::storage::Column, count: usize, size: usize
     // SAFETY: row 0 exists. The pointer is the allocation's own, so it reaches all rows.
     let first =
         unsafe { column.get_data_unchecked(bevy_ecs::storage::TableRow::new(nonmax::NonMaxU32::ZERO)) };
-    // SAFETY: `count * size` initialized bytes start there, in one allocation, for as long as the column lives.
+    // SAFETY: `count * size` initialized bytes start there, in one allocation, for as long as the column
+    // lives.
     unsafe { slice::from_raw_parts(first.as_ptr().cast::<UnsafeCell<u8>>(), count * size) }
 }

@@ -2,11 +2,12 @@
 //!
 //! Three cases, by row type:
 //!
-//! * Point writes only: each row's first record since the last commit has the bytes to compare with. Which is the
-//!   first, bevy's change tick of the row says, as it was before: older than the last commit. So nothing is hashed.
+//! * Point writes only: each row's first record since the last commit has the bytes to compare with. Which is
+//!   the first, bevy's change tick of the row says, as it was before: older than the last commit. So nothing
+//!   is hashed.
 //! * One sweep only, of rows that nobody else touched: what it appended is the delta as it is.
-//! * Anything else (rows came or went, or were both swept and touched): [`Merge`] puts together per row what was and
-//!   what is.
+//! * Anything else (rows came or went, or were both swept and touched): [`Merge`] puts together per row what
+//!   was and what is.
 
 use evertick_schema::{EntityId, Timestamp};
 use hashbrown::HashMap;
@@ -24,8 +25,8 @@ use crate::world::World;
 impl World {
     /// Everything accepted and swept since the last commit, as one delta.
     ///
-    /// Cost: per point write about as much as the write itself; per row that came or went, or was both swept and written,
-    /// a hash map entry; per swept row nothing.
+    /// Cost: per point write about as much as the write itself; per row that came or went, or was both swept
+    /// and written, a hash map entry; per swept row nothing.
     pub fn commit(&mut self, tick: u64, now: Timestamp) -> Delta {
         let mut delta = std::mem::take(&mut self.store.spare);
         self.store.seq += 1;
@@ -118,8 +119,7 @@ impl World {
                     if !state.pending.is_plain() {
                         merge.changed(row, entity, old, is_first);
                     } else if is_first
-                        && let Some(bevy) = ids.entity(entity)
-                        && let Ok(at) = self.ecs.entities().get_spawned(bevy)
+                        && let Some(at) = ids.locate(entity)
                         && let Some(bytes) = state.column.get(&self.ecs, at)
                         && let Some(of) = registry.get(row)
                     {
@@ -152,7 +152,8 @@ impl World {
     }
 }
 
-/// Whether a row that bevy says changed at tick `changed` was touched since the last commit, at tick `period`.
+/// Whether a row that bevy says changed at tick `changed` was touched since the last commit, at tick
+/// `period`.
 #[inline]
 pub(crate) fn touched(changed: u32, now: u32, period: u32) -> bool {
     now.wrapping_sub(changed) <= now.wrapping_sub(period)

@@ -1,4 +1,5 @@
-//! Takes the rows that a system changed into the world: column, grid, indexes and the next delta, all at once.
+//! Takes the rows that a system changed into the world: column, grid, indexes and the next delta, all at
+//! once.
 
 use bevy_ecs::change_detection::Tick;
 use bevy_ecs::storage::TableId;
@@ -17,8 +18,8 @@ pub(crate) struct Restructured;
 
 impl World {
     /// Writes `changed` into the column of `row`, a flat and plain or checked one, in `table`, whose entities
-    /// must still be of version `structure`. Returns how many rows were refused, because another row has the same unique
-    /// key.
+    /// must still be of version `structure`. Returns how many rows were refused, because another row has the
+    /// same unique key.
     ///
     /// Cost without a change of an indexed field: a few nanoseconds a row; with one, that of a point write.
     pub(crate) fn fold(
@@ -109,7 +110,8 @@ impl World {
     }
 }
 
-/// Notes that the rows of `dirty` change `now`; returns those that were touched since the last commit already.
+/// Notes that the rows of `dirty` change `now`; returns those that were touched since the last commit
+/// already.
 #[inline]
 fn stamp(ticks: &mut [Tick], dirty: u64, now: Tick, period: u32) -> u64 {
     let mut before = 0;

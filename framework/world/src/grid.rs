@@ -1,11 +1,11 @@
 //! The space grid: which entities are in which cell.
 //!
-//! A uniform grid that is kept up to date as places change. An entity keeps its cell until it is a margin beyond
-//! the border, so that one that walks along a border does not change cell all the time. The cell is therefore
-//! state of its own, not a function of the place: undo and replicas set it, they do not compute it.
+//! A uniform grid that is kept up to date as places change. An entity keeps its cell until it is a margin
+//! beyond the border, so that one that walks along a border does not change cell all the time. The cell is
+//! therefore state of its own, not a function of the place: undo and replicas set it, they do not compute it.
 //!
-//! Entities are known here by bevy's index, 4 bytes instead of 8. Memory: 8 bytes per entity of the world, and 4 to 8 per entity
-//! with a place. Cells without entities do not exist.
+//! Entities are known here by bevy's index, 4 bytes instead of 8. Memory: 8 bytes per entity of the world,
+//! and 4 to 8 per entity with a place. Cells without entities do not exist.
 
 use bevy_ecs::entity::EntityIndex;
 use hashbrown::HashMap;
@@ -97,8 +97,8 @@ impl Grid {
         self.bounds[self.slots[entity.index() as usize].cell as usize].hold(place)
     }
 
-    /// Tells the grid that an entity that is in it is now at `place`. If that changes its cell, returns the one
-    /// it was in.
+    /// Tells the grid that an entity that is in it is now at `place`. If that changes its cell, returns the
+    /// one it was in.
     #[inline]
     pub(crate) fn moved(&mut self, entity: EntityIndex, place: Place) -> Option<Cell> {
         if self.holds(entity, place) {

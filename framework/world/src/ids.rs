@@ -1,10 +1,13 @@
 //! From entity ids to bevy's entities and back.
 //!
-//! Ids count up and are never reused, so those of this world's region are positions in a paged array: 8 bytes
-//! an entity and one dependent load. A page is freed when its last entity is gone. Ids far beyond what has been seen (of
-//! other regions, or out of a delta) go to a hash map, so that no id can make the array grow without bound.
+//! Ids count up and are never reused, so those of this world's region are positions in a paged array: 16 bytes
+//! an entity, its bevy entity and where its rows are. So a point read goes from the id straight to the row, without a
+//! look into bevy's own table of entities: one cache miss less of four, in a world that is larger than the cache. A page is freed when its last entity is gone. Ids far beyond what has
+//! been seen (of other regions, or out of a delta) go to a hash map, so that no id can make the array grow
+//! without bound.
 
-use bevy_ecs::entity::{Entity, EntityIndex};
+use bevy_ecs::entity::{Entity, EntityIndex, EntityLocation};
+use bevy_ecs::storage::{TableId, TableRow};
 use evertick_schema::EntityId;
 use hashbrown::HashMap;
 
@@ -13,9 +16,28 @@ const PAGE_SLOTS: usize = 1 << PAGE_BITS;
 /// How many pages beyond the last the directory may grow at once.
 const PAGES_AHEAD_MAX: usize = 1 << 12;
 
+/// Where the rows of an entity are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowAt {
+    pub(crate) table_id: TableId,
+    pub(crate) table_row: TableRow,
+}
+
+impl From<EntityLocation> for RowAt {
+    fn from(at: EntityLocation) -> Self {
+        Self { table_id: at.table_id, table_row: at.table_row }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    entity: Entity,
+    at: RowAt,
+}
+
 #[derive(Debug)]
 struct Page {
-    slots: Box<[Option<Entity>]>,
+    slots: Box<[Option<Slot>]>,
     used: usize,
 }
 
@@ -27,7 +49,7 @@ pub(crate) struct Ids {
     next: u64,
     count: usize,
     pages: Vec<Option<Page>>,
-    others: HashMap<EntityId, Entity>,
+    others: HashMap<EntityId, Slot>,
     /// By bevy's index; [`EntityId::NONE`] for entities that are not the world's.
     names: Vec<EntityId>,
 }
@@ -55,14 +77,38 @@ impl Ids {
 
     #[inline]
     pub(crate) fn entity(&self, id: EntityId) -> Option<Entity> {
+        self.slot(id).map(|slot| slot.entity)
+    }
+
+    /// Where the entity's rows are.
+    #[inline]
+    pub(crate) fn locate(&self, id: EntityId) -> Option<RowAt> {
+        self.slot(id).map(|slot| slot.at)
+    }
+
+    #[inline]
+    fn slot(&self, id: EntityId) -> Option<Slot> {
         let sequence = id.sequence();
         if id.region() == self.region
             && let Some(Some(page)) = self.pages.get((sequence >> PAGE_BITS) as usize)
-            && let Some(entity) = page.slots[sequence as usize & (PAGE_SLOTS - 1)]
+            && let Some(slot) = page.slots[sequence as usize & (PAGE_SLOTS - 1)]
         {
-            return Some(entity);
+            return Some(slot);
         }
         if self.others.is_empty() { None } else { self.others.get(&id).copied() }
+    }
+
+    /// Notes where bevy keeps the rows of its entity `entity` from now on.
+    pub(crate) fn moved(&mut self, entity: Entity, at: RowAt) {
+        let id = self.name(entity.index());
+        let sequence = id.sequence();
+        if let Some(slot) = self.others.get_mut(&id) {
+            slot.at = at;
+        } else if let Some(Some(page)) = self.pages.get_mut((sequence >> PAGE_BITS) as usize)
+            && let Some(slot) = &mut page.slots[sequence as usize & (PAGE_SLOTS - 1)]
+        {
+            slot.at = at;
+        }
     }
 
     /// The id of bevy's entity number `index`, [`EntityId::NONE`] if it is not the world's.
@@ -76,7 +122,8 @@ impl Ids {
         &self.names
     }
 
-    pub(crate) fn insert(&mut self, id: EntityId, entity: Entity) {
+    pub(crate) fn insert(&mut self, id: EntityId, entity: Entity, at: RowAt) {
+        let slot = Slot { entity, at };
         if id.region() == self.region {
             self.next = self.next.max(id.sequence() + 1);
         }
@@ -87,17 +134,17 @@ impl Ids {
         }
         self.names[index] = id;
 
-        let at = (id.sequence() >> PAGE_BITS) as usize;
-        if id.region() != self.region || at > self.pages.len() + PAGES_AHEAD_MAX {
-            self.others.insert(id, entity);
+        let page = (id.sequence() >> PAGE_BITS) as usize;
+        if id.region() != self.region || page > self.pages.len() + PAGES_AHEAD_MAX {
+            self.others.insert(id, slot);
             return;
         }
-        if at >= self.pages.len() {
-            self.pages.resize_with(at + 1, || None);
+        if page >= self.pages.len() {
+            self.pages.resize_with(page + 1, || None);
         }
-        let page = self.pages[at]
+        let page = self.pages[page]
             .get_or_insert_with(|| Page { slots: vec![None; PAGE_SLOTS].into_boxed_slice(), used: 0 });
-        page.slots[id.sequence() as usize & (PAGE_SLOTS - 1)] = Some(entity);
+        page.slots[id.sequence() as usize & (PAGE_SLOTS - 1)] = Some(slot);
         page.used += 1;
     }
 
@@ -127,6 +174,11 @@ mod tests {
         Entity::from_raw_u32(index).expect("a small index")
     }
 
+    fn at(row: u32) -> RowAt {
+        let row = TableRow::new(nonmax::NonMaxU32::new(row).expect("a small row"));
+        RowAt { table_id: TableId::from_u32(1), table_row: row }
+    }
+
     #[test]
     fn finds_its_own_and_foreign_ids_and_frees_pages() {
         let mut ids = Ids::new(7);
@@ -134,10 +186,16 @@ mod tests {
         let foreign = EntityId::new(8, 3);
         let own: Vec<EntityId> = (0..10_000).map(|_| ids.allocate()).collect();
         for (index, id) in own.iter().enumerate() {
-            ids.insert(*id, bevy(index as u32));
+            ids.insert(*id, bevy(index as u32), at(index as u32));
         }
-        ids.insert(foreign, bevy(10_000));
-        ids.insert(far, bevy(10_001));
+        ids.insert(foreign, bevy(10_000), at(10_000));
+        ids.insert(far, bevy(10_001), at(10_001));
+        ids.moved(bevy(10_000), at(3));
+        ids.moved(bevy(5000), at(4));
+        assert_eq!(
+            [foreign, own[5000], far].map(|id| ids.locate(id)),
+            [3, 4, 10_001].map(|row| Some(at(row)))
+        );
         assert_eq!(ids.len(), 10_002);
         assert!(ids.pages.len() < 10, "a far id does not grow the directory");
         assert_eq!(ids.allocate(), EntityId::new(7, (1 << 40) + 1));

@@ -1,4 +1,29 @@
 //! The state of a game world, on bevy_ecs.
+//!
+//! A [`World`] holds entities and their rows. Row types are registered at run time ([`World::register`]); each is
+//! one bevy component and so one column of bevy's tables. Rows are bytes whose layout `evertick_schema` defines;
+//! nothing here knows a Rust type for them.
+//!
+//! # Who owns what
+//!
+//! * bevy's world owns the rows. Its entities never leave this crate: outside, an entity is an `EntityId`, which
+//!   is never used again.
+//! * Beside it stands what rows mean: ids, indexes, the space grid, counts, timers, versions of columns. All of
+//!   it follows from the rows, but for the grid's cells, which lag behind places by a margin ([`Cell`]), and
+//!   timers. [`World::check`] compares it with the rows.
+//! * A [`Tx`] writes in place and keeps in a log what was there; an abort goes back through the log. The log of
+//!   accepted transactions lies there until [`World::commit`] turns it into a [`Delta`].
+//! * A system's run (see [`Simulation`]) reads whole columns, and hands back changed rows and commands, which go
+//!   in when it turned out well.
+//! * A [`Delta`] is all that leaves. A second world that applies deltas ([`World::apply`]) is equal to the first.
+//!
+//! # What is not here
+//!
+//! No WebAssembly (guests are behind [`Guest`]), no sockets, no files, no clock and no randomness of the
+//! operating system: times and seeds come in. So the same inputs give the same deltas.
+//!
+//! `unsafe` stands where raw columns are reached, in `columns`, where bevy's `System` asks for it, and where a
+//! CPU feature is chosen.
 
 mod apply;
 mod batch;

@@ -71,8 +71,9 @@ impl Merge {
         true
     }
 
-    /// Brings rows of `state` up to date that a system was the first to change and a point write changed after it, where they
-    /// stand among the swept ones. Returns `false` when it is not known any more where that is.
+    /// Brings rows of `state` up to date that a system was the first to change and a point write changed
+    /// after it, where they stand among the swept ones. Returns `false` when it is not known any more where
+    /// that is.
     pub(crate) fn overwrite_swept(
         &mut self,
         ecs: &bevy_ecs::world::World,
@@ -83,8 +84,7 @@ impl Merge {
         let Some(places) = state.pending.swept.places(tables) else { return false };
         for (number, item) in self.items.iter().enumerate().filter(|(_, item)| item.row == of.id) {
             if let Base::Swept(old) = item.base
-                && let Some(at) =
-                    ids.entity(item.entity).and_then(|bevy| ecs.entities().get_spawned(bevy).ok())
+                && let Some(at) = ids.locate(item.entity)
                 && let Some(place) = places.find(at.table_id, at.table_row.index())
             {
                 found.push((number, old, at, place));
@@ -118,8 +118,7 @@ impl Merge {
         let Store { rows, registry, ids, log, .. } = store;
         for Item { row, entity, base, mask } in self.items {
             let (Some(of), Some(state)) = (registry.get(row), rows.get_mut(row.index())) else { continue };
-            let at = ids.entity(entity).and_then(|bevy| ecs.entities().get_spawned(bevy).ok());
-            let bytes = at.and_then(|at| state.column.get(ecs, at));
+            let bytes = ids.locate(entity).and_then(|at| state.column.get(ecs, at));
             let building = &mut state.building;
             match (base, bytes) {
                 (Base::Absent, Some(bytes)) => building.inserted.push(entity, of.all_fields(), bytes),

@@ -3,6 +3,7 @@
 use bevy_ecs::entity::EntityIndex;
 use evertick_schema::EntityId;
 
+use crate::ids::RowAt;
 use crate::place::{Cell, Place};
 use crate::reads::Reads;
 use crate::row::RowId;
@@ -46,7 +47,7 @@ impl<'w> Reads<'w> {
     /// The square of the distance, if the entity is in the same space and has a row of type `with`.
     fn distance(self, entity: EntityIndex, place: Place, with: Option<RowId>) -> Option<f64> {
         let entity = self.ecs.entities().resolve_from_index(entity);
-        let at = self.ecs.entities().get_spawned(entity).ok()?;
+        let at = RowAt::from(self.ecs.entities().get_spawned(entity).ok()?);
         if with.is_some_and(|row| self.store.tables.rows(at.table_id).binary_search(&row).is_err()) {
             return None;
         }

@@ -55,7 +55,8 @@ impl PlaceField {
     }
 
     /// The place that `row`, a valid row, says.
-    // Called by pointer, it would write two floats that the grid reads as one: that stall costs more than all the rest.
+    // Called by pointer, it would write two floats that the grid reads as one: that stall costs more than all
+    // the rest.
     #[inline(always)]
     pub(crate) fn of(&self, row: &[u8]) -> Place {
         let word = |at: usize| match row[at..].first_chunk() {

@@ -2,11 +2,12 @@
 
 use std::ops::Bound;
 
-use bevy_ecs::entity::{Entity, EntityLocation};
+use bevy_ecs::entity::Entity;
 use bevy_ecs::storage::TableId;
 use evertick_schema::EntityId;
 
 use crate::columns::Rows;
+use crate::ids::RowAt;
 use crate::index::Index;
 use crate::row::RowId;
 use crate::store::Store;
@@ -21,8 +22,8 @@ pub(crate) struct Reads<'w> {
 impl<'w> Reads<'w> {
     /// Where the entity's rows are.
     #[inline]
-    pub(crate) fn location(self, entity: EntityId) -> Option<EntityLocation> {
-        self.ecs.entities().get_spawned(self.store.ids.entity(entity)?).ok()
+    pub(crate) fn location(self, entity: EntityId) -> Option<RowAt> {
+        self.store.ids.locate(entity)
     }
 
     #[inline]

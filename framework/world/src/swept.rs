@@ -10,8 +10,8 @@ use crate::tables::Tables;
 
 /// Rows of one type whose first change since the last commit was a system's, with their present values.
 ///
-/// A segment remembers which rows of a table were appended together. So when another system changes the same rows,
-/// their places are found by counting bits, and nothing is hashed.
+/// A segment remembers which rows of a table were appended together. So when another system changes the same
+/// rows, their places are found by counting bits, and nothing is hashed.
 #[derive(Debug, Default)]
 pub(crate) struct Swept {
     pub(crate) changes: Changes,
@@ -69,8 +69,8 @@ impl Swept {
         self.segments.clear();
     }
 
-    /// Where in the changes rows of tables are. `None` when a table's entities are others by now than when its rows were
-    /// swept.
+    /// Where in the changes rows of tables are. `None` when a table's entities are others by now than when
+    /// its rows were swept.
     pub(crate) fn places(&self, tables: &Tables) -> Option<Places<'_>> {
         let mut known = Vec::with_capacity(self.segments.len());
         for segment in &self.segments {
@@ -102,8 +102,9 @@ impl Swept {
 }
 
 impl Sweeper<'_> {
-    /// Takes the changed rows of word `number`: `fresh` those that nobody has touched before, `touched` the others; `masks` and `new` are of
-    /// both together, in order. Returns those of `touched` that no system was the first to change.
+    /// Takes the changed rows of word `number`: `fresh` those that nobody has touched before, `touched` the
+    /// others; `masks` and `new` are of both together, in order. Returns those of `touched` that no system
+    /// was the first to change.
     pub(crate) fn take(
         &mut self,
         number: usize,

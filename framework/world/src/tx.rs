@@ -16,8 +16,8 @@ use crate::write::Mode;
 
 /// A transaction: all of it happens, or nothing.
 ///
-/// Writes are in place, so reads ([`Deref`] to [`World`]) see them at once. Dropped without [`Tx::accept`], the
-/// transaction is aborted. Only entity ids it used up stay used.
+/// Writes are in place, so reads ([`Deref`] to [`World`]) see them at once. Dropped without [`Tx::accept`],
+/// the transaction is aborted. Only entity ids it used up stay used.
 #[derive(Debug)]
 pub struct Tx<'w> {
     world: &'w mut World,
@@ -146,8 +146,8 @@ impl<'w> Tx<'w> {
         self.within_limit(room).is_some() && self.world.store.timers.cancel(timer)
     }
 
-    /// Calls a reducer after this transaction, as its own, with the same caller. It survives [`Tx::refuse`], but
-    /// not [`Tx::abort`].
+    /// Calls a reducer after this transaction, as its own, with the same caller. It survives [`Tx::refuse`],
+    /// but not [`Tx::abort`].
     pub fn detached(&mut self, module: u16, reducer: u32, args: &[u8]) -> Result<(), WriteError> {
         let store = &mut self.world.store;
         check_limit("detached calls", store.detached.len(), store.config.limits.detached)?;
@@ -176,8 +176,9 @@ impl<'w> Tx<'w> {
         self.world.store.random.next()
     }
 
-    /// The first limit that an operation ran into which has no error to return ([`Tx::spawn`], [`Tx::despawn`],
-    /// [`Tx::remove`], [`Tx::cancel`], wishes of sessions). The transaction can no longer be accepted.
+    /// The first limit that an operation ran into which has no error to return ([`Tx::spawn`],
+    /// [`Tx::despawn`], [`Tx::remove`], [`Tx::cancel`], wishes of sessions). The transaction can no longer be
+    /// accepted.
     pub fn over_limit(&self) -> Option<&WriteError> {
         self.over.as_ref()
     }

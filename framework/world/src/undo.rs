@@ -1,8 +1,8 @@
 //! Taking back what a transaction did, last change first.
 //!
-//! Bevy can't bring a despawned entity back, but ids are ours: the entity comes back under another of bevy's and nobody
-//! can tell. So removals are done at once, like everything else, and reads need not look for rows that
-//! are about to go.
+//! Bevy can't bring a despawned entity back, but ids are ours: the entity comes back under another of bevy's
+//! and nobody can tell. So removals are done at once, like everything else, and reads need not look for rows
+//! that are about to go.
 
 use evertick_schema::EntityId;
 
@@ -56,8 +56,7 @@ impl World {
     /// Writes `old` over the row that is there.
     fn restore(&mut self, row: RowId, entity: EntityId, old: Old) {
         let Store { rows, log, tables, ids, .. } = &mut self.store;
-        let bevy = ids.entity(entity).expect("the entity of a change that is undone is there again");
-        let at = location(&self.ecs, bevy);
+        let at = ids.locate(entity).expect("the entity of a change that is undone is there again");
         let state = &mut rows[row.index()];
         let mut slot = state.column.get_mut(&mut self.ecs, at).expect("the row that was changed is there");
         let bytes = log.old(old);

@@ -49,8 +49,9 @@ impl World {
         &self.store.config
     }
 
-    /// Registers a module's row types and returns their numbers in the same order. A name with a dot is another
-    /// module's (or built in): it must be registered already, with the same definition. Definitions are those of a description that was checked.
+    /// Registers a module's row types and returns their numbers in the same order. A name with a dot is
+    /// another module's (or built in): it must be registered already, with the same definition. Definitions
+    /// are those of a description that was checked.
     pub fn register(&mut self, module: &str, rows: &[RowDef]) -> Result<Vec<RowId>, RegisterError> {
         let (ids, fresh) = self.store.registry.plan(module, rows)?;
         fresh.iter().try_for_each(check_fields)?;
@@ -119,8 +120,8 @@ impl World {
         self.reads().rows_of(entity).iter().copied()
     }
 
-    /// The entity whose row has `key` in `field`, by an index of any kind; of several the one with the lowest id.
-    /// `None` without such an index.
+    /// The entity whose row has `key` in `field`, by an index of any kind; of several the one with the lowest
+    /// id. `None` without such an index.
     ///
     /// A key is the field's bytes as they stand in a row; of a string, the text alone.
     #[inline]
@@ -133,8 +134,8 @@ impl World {
         self.reads().lookup(row, field, key, out);
     }
 
-    /// Appends to `out` the entities whose rows have a key within the bounds in `field`, by key, then id. Needs an ordered
-    /// index; any other gives only what is equal to two equal, included bounds.
+    /// Appends to `out` the entities whose rows have a key within the bounds in `field`, by key, then id.
+    /// Needs an ordered index; any other gives only what is equal to two equal, included bounds.
     pub fn range(&self, row: RowId, field: u16, lo: Bound<&[u8]>, hi: Bound<&[u8]>, out: &mut Vec<EntityId>) {
         self.reads().range(row, field, lo, hi, out);
     }
@@ -144,8 +145,9 @@ impl World {
         self.reads().scan(row)
     }
 
-    /// Visits up to `max` rows of a type from `cursor` on, which starts at 0 and is moved behind them. There are no
-    /// more when none is visited. Rows that come, go or change tables between two calls may be missed or visited twice.
+    /// Visits up to `max` rows of a type from `cursor` on, which starts at 0 and is moved behind them. There
+    /// are no more when none is visited. Rows that come, go or change tables between two calls may be missed
+    /// or visited twice.
     pub fn scan_from(&self, row: RowId, cursor: &mut u64, max: usize, visit: impl FnMut(EntityId, &[u8])) {
         self.reads().scan_from(row, cursor, max, visit);
     }
@@ -161,7 +163,8 @@ impl World {
         self.reads().place(entity)
     }
 
-    /// The grid cell that the entity counts to: the one it is in, or one that it has not yet left by the margin.
+    /// The grid cell that the entity counts to: the one it is in, or one that it has not yet left by the
+    /// margin.
     pub fn cell(&self, entity: EntityId) -> Option<Cell> {
         self.reads().cell(entity)
     }

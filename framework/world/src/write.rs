@@ -1,13 +1,14 @@
 //! Writing in place, with everything that follows from it: indexes, grid, log, versions.
 //!
-//! Hot path: an update of a row that is there allocates nothing but the log's growth, hashes nothing but changed
-//! keys, and touches an index only when the bytes of its field changed.
+//! Hot path: an update of a row that is there allocates nothing but the log's growth, hashes nothing but
+//! changed keys, and touches an index only when the bytes of its field changed.
 
-use bevy_ecs::entity::{Entity, EntityLocation};
+use bevy_ecs::entity::Entity;
 use evertick_schema::{EntityId, RowKind, check_row};
 
 use crate::diff::same_bytes;
 use crate::error::WriteError;
+use crate::ids::RowAt;
 use crate::index::Index;
 use crate::log::Change;
 use crate::row::{RowId, RowType};
@@ -36,14 +37,13 @@ impl World {
     ) -> Result<(), WriteError> {
         let Some((of, state)) = self.store.row(row) else { return Err(WriteError::NoRowType { row: row.0 }) };
         check_bytes(&self.store, of, bytes)?;
-        let Some(bevy) = self.store.ids.entity(entity) else { return Err(WriteError::NoEntity { entity }) };
-        let at = location(&self.ecs, bevy);
+        let Some(at) = self.store.ids.locate(entity) else { return Err(WriteError::NoEntity { entity }) };
         match (state.column.get(&self.ecs, at), mode) {
             (Some(_), Mode::Insert) => Err(WriteError::Present { row: of.name.clone(), entity }),
             (Some(_), _) => self.update_at(row, entity, at, bytes),
             (None, Mode::Update) => Err(WriteError::Absent { row: of.name.clone(), entity }),
             (None, _) if !of.is_component() => Err(wrong_kind(of)),
-            (None, _) => self.insert_at(row, entity, bevy, bytes),
+            (None, _) => self.insert_at(row, entity, bytes),
         }
     }
 
@@ -66,8 +66,7 @@ impl World {
         check_unique(&self.store, row, bytes)?;
         let mark = self.store.log.mark();
         let entity = self.spawn_entity()?;
-        let bevy = self.store.ids.entity(entity).expect("it was spawned a moment ago");
-        match self.insert_at(row, entity, bevy, bytes) {
+        match self.insert_at(row, entity, bytes) {
             Ok(()) => Ok(entity),
             Err(error) => {
                 self.undo_to(mark);
@@ -82,7 +81,7 @@ impl World {
         &mut self,
         row: RowId,
         entity: EntityId,
-        at: EntityLocation,
+        at: RowAt,
         bytes: &[u8],
     ) -> Result<(), WriteError> {
         self.store.check_room(bytes.len())?;
@@ -115,15 +114,10 @@ impl World {
         Ok(())
     }
 
-    /// Adds a row that is not there; `bytes` are a valid row.
-    fn insert_at(
-        &mut self,
-        row: RowId,
-        entity: EntityId,
-        bevy: Entity,
-        bytes: &[u8],
-    ) -> Result<(), WriteError> {
+    /// Adds a row that is not there to an entity that is; `bytes` are a valid row.
+    fn insert_at(&mut self, row: RowId, entity: EntityId, bytes: &[u8]) -> Result<(), WriteError> {
         self.store.check_room(0)?;
+        let bevy = self.store.ids.entity(entity).expect("the caller found the entity");
         let store = &self.store;
         let (of, state) = store.row(row).expect("the caller found the row type");
         let max = store.config.limits.rows_per_type;
@@ -202,11 +196,12 @@ impl World {
     }
 }
 
-/// What changes rows and entities and nothing else but indexes, counts and versions: for writes, undo and replicas.
+/// What changes rows and entities and nothing else but indexes, counts and versions: for writes, undo and
+/// replicas.
 impl World {
     /// Adds a row that is not there.
     pub(crate) fn add_row(&mut self, row: RowId, entity: EntityId, bevy: Entity, bytes: &[u8]) {
-        let from = location(&self.ecs, bevy).table_id;
+        let from = location(&self.ecs, bevy);
         let Store { rows, tables, scratch, .. } = &mut self.store;
         let state = &mut rows[row.index()];
         state.column.insert(&mut self.ecs, bevy, bytes, scratch);
@@ -216,42 +211,61 @@ impl World {
             index.insert(index.key_of(bytes), entity);
         }
         tables.learn(&self.ecs, rows);
-        tables.restructured(from);
-        tables.restructured(location(&self.ecs, bevy).table_id);
+        self.relocated(bevy, from);
     }
 
     /// Removes a row from bevy's tables; indexes and count know already.
     pub(crate) fn drop_row(&mut self, row: RowId, bevy: Entity) {
-        let from = location(&self.ecs, bevy).table_id;
+        let from = location(&self.ecs, bevy);
         let Store { rows, tables, .. } = &mut self.store;
         self.ecs.entity_mut(bevy).remove_by_id(rows[row.index()].column.component());
         tables.learn(&self.ecs, rows);
-        tables.restructured(from);
-        tables.restructured(location(&self.ecs, bevy).table_id);
+        self.relocated(bevy, from);
+    }
+
+    /// Notes that `bevy` has moved to another table, and where the entity is now that took its former place.
+    fn relocated(&mut self, bevy: Entity, from: RowAt) {
+        let to = location(&self.ecs, bevy);
+        self.store.ids.moved(bevy, to);
+        self.store.tables.restructured(from.table_id);
+        self.store.tables.restructured(to.table_id);
+        self.filled(from);
+    }
+
+    /// Notes that bevy has filled the hole at `hole`, if it has, with the table's last entity.
+    fn filled(&mut self, hole: RowAt) {
+        let table = self.ecs.storages().tables.get(hole.table_id);
+        let entities = table.map_or(&[][..], |table| table.entities());
+        if let Some(&filler) = entities.get(hole.table_row.index()) {
+            self.store.ids.moved(filler, hole);
+        }
     }
 
     /// Makes `entity`, without rows.
     pub(crate) fn bring(&mut self, entity: EntityId) -> Entity {
         let bevy = self.ecs.spawn_empty().id();
-        self.store.ids.insert(entity, bevy);
+        let at = location(&self.ecs, bevy);
+        self.store.ids.insert(entity, bevy, at);
         self.store.tables.learn(&self.ecs, &self.store.rows);
-        self.store.tables.restructured(location(&self.ecs, bevy).table_id);
+        self.store.tables.restructured(at.table_id);
         bevy
     }
 
     /// Removes `entity` with its rows; indexes, grid and counts know already.
     pub(crate) fn take_away(&mut self, entity: EntityId) {
         let Some(bevy) = self.store.ids.entity(entity) else { return };
-        self.store.tables.restructured(location(&self.ecs, bevy).table_id);
+        let at = location(&self.ecs, bevy);
+        self.store.tables.restructured(at.table_id);
         self.ecs.despawn(bevy);
         self.store.ids.remove(entity);
+        self.filled(at);
     }
 }
 
-/// Where the rows of an entity are that [`crate::ids::Ids`] knows.
+/// Where bevy keeps the rows of an entity that [`crate::ids::Ids`] knows.
 #[inline]
-pub(crate) fn location(ecs: &bevy_ecs::world::World, bevy: Entity) -> EntityLocation {
-    ecs.entities().get_spawned(bevy).expect("the world's entities are bevy's")
+pub(crate) fn location(ecs: &bevy_ecs::world::World, bevy: Entity) -> RowAt {
+    ecs.entities().get_spawned(bevy).expect("the world's entities are bevy's").into()
 }
 
 /// Brings indexes from the keys of row `old` to those of `new`.
