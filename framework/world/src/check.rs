@@ -1,11 +1,13 @@
 //! Compares what is kept of rows with the rows, the slow and obvious way.
 
+use bevy_ecs::storage::Table;
 use evertick_schema::check_row;
 
 use crate::error::Inconsistency;
 use crate::row::RowType;
 use crate::store::RowState;
 use crate::world::World;
+use crate::write::location;
 
 impl World {
     /// Whether indexes, grid, counts and ids are what the rows say. For tests and tools. Cost: everything
@@ -14,6 +16,7 @@ impl World {
         for (of, state) in self.row_types().iter().zip(&self.store.rows) {
             self.check_rows_of(of, state)?;
         }
+        self.check_locations()?;
         self.check_grid()
     }
 
@@ -51,6 +54,24 @@ impl World {
             )),
             None => Ok(()),
         }
+    }
+
+    fn check_locations(&self) -> Result<(), Inconsistency> {
+        let ids = &self.store.ids;
+        let tables = self.ecs.storages().tables.iter();
+        let bevy = tables.flat_map(Table::entities).copied();
+        let mut own = 0;
+        for bevy in bevy.filter(|bevy| ids.name(bevy.index()).is_some()) {
+            own += 1;
+            let (name, at) = (ids.name(bevy.index()), location(&self.ecs, bevy));
+            if (ids.entity(name), ids.locate(name)) != (Some(bevy), Some(at)) {
+                return wrong(format!("{name} is at {at:?} and thought to be at {:?}", ids.locate(name)));
+            }
+        }
+        if own != ids.len() {
+            return wrong(format!("there are {own} entities, {} are known", ids.len()));
+        }
+        Ok(())
     }
 
     fn check_grid(&self) -> Result<(), Inconsistency> {

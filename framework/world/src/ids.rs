@@ -1,10 +1,10 @@
 //! From entity ids to bevy's entities and back.
 //!
-//! Ids count up and are never reused, so those of this world's region are positions in a paged array: 16 bytes
-//! an entity, its bevy entity and where its rows are. So a point read goes from the id straight to the row, without a
-//! look into bevy's own table of entities: one cache miss less of four, in a world that is larger than the cache. A page is freed when its last entity is gone. Ids far beyond what has
-//! been seen (of other regions, or out of a delta) go to a hash map, so that no id can make the array grow
-//! without bound.
+//! Ids count up and are never reused, so those of this world's region are positions in a paged array: 16
+//! bytes an entity, its bevy entity and where its rows are. So a point read goes from the id straight to the
+//! row, without a look into bevy's own table of entities: one cache miss less of four, in a world that is
+//! larger than the cache. A page is freed when its last entity is gone. Ids far beyond what has been seen (of
+//! other regions, or out of a delta) go to a hash map, so that no id can make the array grow without bound.
 
 use bevy_ecs::entity::{Entity, EntityIndex, EntityLocation};
 use bevy_ecs::storage::{TableId, TableRow};
