@@ -8,7 +8,7 @@ pub const EPOCH_TICK: Duration = Duration::from_millis(2);
 /// Bytes of a guest's memory that stay resident when its instance is replaced.
 pub(crate) const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 
-/// The most frames of a guest backtrace. Each costs a look-up in the module's DWARF.
+/// The most frames of a guest backtrace.
 pub(crate) const BACKTRACE_FRAMES_MAX: usize = 16;
 
 /// The largest memory a 32-bit guest can have at all.

@@ -82,7 +82,8 @@ fn settings(config: &EngineConfig) -> Config {
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(config.stack_bytes_max)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // wasmtime would parse the DWARF anew for every frame of every trap: milliseconds. See `symbols`.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZero::new(BACKTRACE_FRAMES_MAX))
         .wasm_multi_memory(false)
         .wasm_memory64(false)

@@ -1,19 +1,18 @@
 //! From wasmtime's errors to the world's [`GuestFault`].
 
-use std::fmt::Write as _;
-
 use evertick_world::{FaultKind, GuestFault};
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::memory::Misuse;
 use crate::state::OverLimit;
+use crate::symbols::Symbols;
 
 /// The most bytes of a backtrace. Symbol names of generic code can be very long.
 const BACKTRACE_BYTES_MAX: usize = 8 << 10;
 
 /// Reads an error that ended a call into a guest. `last_error` is the last line of level error that it
 /// logged: a panic hook's words.
-pub(crate) fn fault(error: &wasmtime::Error, last_error: Option<&str>) -> GuestFault {
+pub(crate) fn fault(error: &wasmtime::Error, last_error: Option<&str>, symbols: &Symbols) -> GuestFault {
     let (kind, message) = if let Some(over) = error.downcast_ref::<OverLimit>() {
         (FaultKind::Memory, over.to_string())
     } else if let Some(misuse) = error.downcast_ref::<Misuse>() {
@@ -28,7 +27,8 @@ pub(crate) fn fault(error: &wasmtime::Error, last_error: Option<&str>) -> GuestF
             None => (FaultKind::Trap, format!("{:#}", error.root_cause())),
         }
     };
-    let backtrace = error.downcast_ref::<WasmBacktrace>().map(backtrace).unwrap_or_default();
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let backtrace = trace.map(|trace| backtrace(trace, symbols)).unwrap_or_default();
     GuestFault { kind, message, backtrace }
 }
 
@@ -40,25 +40,11 @@ fn words(trap: &Trap, last_error: Option<&str>) -> String {
     }
 }
 
-/// One line per frame, innermost first: `function at file:line`. Inlined functions have frames of their own.
-fn backtrace(trace: &WasmBacktrace) -> String {
+/// One line per frame, innermost first: `function at file:line`. Inlined functions have lines of their own.
+fn backtrace(trace: &WasmBacktrace, symbols: &Symbols) -> String {
     let mut text = String::new();
     for frame in trace.frames() {
-        let symbols = frame.symbols();
-        if symbols.is_empty() {
-            let name = frame.func_name().unwrap_or("<unnamed>");
-            let offset = frame.module_offset().unwrap_or(0);
-            let _ = writeln!(text, "{name} at {offset:#x} of the module");
-        }
-        for symbol in symbols {
-            let name = symbol.name().or(frame.func_name()).unwrap_or("<unnamed>");
-            // `{:#}` leaves out the hash that tells equal names of different crates apart.
-            let name = format!("{:#}", rustc_demangle::demangle(name));
-            let _ = match (symbol.file(), symbol.line()) {
-                (Some(file), Some(line)) => writeln!(text, "{name} at {file}:{line}"),
-                _ => writeln!(text, "{name}"),
-            };
-        }
+        symbols.frame(frame.module_offset(), frame.func_name(), &mut text);
         if text.len() > BACKTRACE_BYTES_MAX {
             text.truncate(text.floor_char_boundary(BACKTRACE_BYTES_MAX));
             text.push_str("…\n");

@@ -12,6 +12,7 @@ use crate::instance::Instance;
 use crate::scope::Numbers;
 use crate::state::GuestState;
 use crate::sweep::Sweeper;
+use crate::symbols::Symbols;
 use crate::ticker::Ticker;
 
 /// The most failed calls that pass before an instance is tried again.
@@ -28,6 +29,7 @@ pub struct WasmGuest {
     pre: InstancePre<GuestState>,
     module: Arc<str>,
     limits: GuestLimits,
+    symbols: Arc<Symbols>,
     live: Option<Box<Live>>,
     back_off: BackOff,
     position: u16,
@@ -58,11 +60,12 @@ impl WasmGuest {
         pre: InstancePre<GuestState>,
         module: Arc<str>,
         limits: GuestLimits,
+        symbols: Arc<Symbols>,
         init: Option<u32>,
     ) -> Result<Self, GuestFault> {
-        let back_off = BackOff::default();
+        let (live, back_off) = (None, BackOff::default());
         let mut guest =
-            Self { _ticker: ticker, pre, module, limits, live: None, back_off, position: 0, init };
+            Self { _ticker: ticker, pre, module, limits, symbols, live, back_off, position: 0, init };
         guest.live = Some(guest.take_live()?);
         Ok(guest)
     }
@@ -89,7 +92,7 @@ impl WasmGuest {
             let message = format!("the module {} can't be started; its log has the reason", self.module);
             return Err(GuestFault::new(FaultKind::Unavailable, message));
         }
-        match Instance::start(&self.pre, &self.module, &self.limits) {
+        match Instance::start(&self.pre, &self.module, &self.limits, &self.symbols) {
             Ok(instance) => {
                 self.back_off = BackOff::default();
                 Ok(Box::new(Live { instance, calls: CallBuffer::default(), sweeper: Sweeper::default() }))
@@ -124,9 +127,11 @@ impl Guest for WasmGuest {
         } else {
             live.instance.before_call();
         }
-        let outcome = live.calls.call(&mut live.instance, &self.limits, tx, numbers, reducer, args)?;
-        self.live = Some(live);
-        Ok(outcome)
+        let outcome = live.calls.call(&mut live.instance, &self.limits, tx, numbers, reducer, args);
+        if outcome.is_ok() {
+            self.live = Some(live);
+        }
+        outcome
     }
 
     fn run(&mut self, system: u32, view: &mut SystemView<'_>) -> Result<(), GuestFault> {

@@ -10,6 +10,7 @@ use crate::fault::fault;
 use crate::memory;
 use crate::scope::{self, Entry};
 use crate::state::GuestState;
+use crate::symbols::Symbols;
 
 /// What the host puts into guest memory starts at a multiple of this.
 const ALIGN: u32 = 16;
@@ -25,6 +26,7 @@ pub(crate) struct Instance {
     call_epochs: u64,
     run_epochs: u64,
     init_epochs: u64,
+    symbols: Arc<Symbols>,
 }
 
 impl Instance {
@@ -33,13 +35,14 @@ impl Instance {
         pre: &InstancePre<GuestState>,
         module: &Arc<str>,
         limits: &GuestLimits,
+        symbols: &Arc<Symbols>,
     ) -> Result<Self, GuestFault> {
         let engine = pre.module().engine();
         let mut store = Store::new(engine, GuestState::new(module, limits));
         store.limiter(|state| &mut state.limits);
         let call_epochs = epochs(limits.call_time_max);
         store.set_epoch_deadline(call_epochs);
-        let instance = pre.instantiate(&mut store).map_err(|error| start_fault(&error))?;
+        let instance = pre.instantiate(&mut store).map_err(|error| start_fault(&error, symbols))?;
         let missing = |error: wasmtime::Error| {
             GuestFault::new(
                 FaultKind::Unavailable,
@@ -55,7 +58,8 @@ impl Instance {
         store.data_mut().memory = Some(memory);
         let run_epochs = epochs(limits.run_time_max);
         let init_epochs = epochs(limits.init_time_max);
-        Ok(Self { store, memory, instance, alloc, call, run, call_epochs, run_epochs, init_epochs })
+        let symbols = Arc::clone(symbols);
+        Ok(Self { store, memory, instance, alloc, call, run, call_epochs, run_epochs, init_epochs, symbols })
     }
 
     /// The ABI version that the module says it has.
@@ -125,7 +129,7 @@ impl Instance {
 
     #[cold]
     fn fault(&self, error: &wasmtime::Error) -> GuestFault {
-        fault(error, self.store.data().log.last_error())
+        fault(error, self.store.data().log.last_error(), &self.symbols)
     }
 
     /// All of the guest's memory, to be written.
@@ -159,12 +163,12 @@ impl Instance {
 }
 
 /// What went wrong before there was an instance: a trap in the start function, or no room for it.
-fn start_fault(error: &wasmtime::Error) -> GuestFault {
+fn start_fault(error: &wasmtime::Error, symbols: &Symbols) -> GuestFault {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         let message = format!("no instance is free: {error:#}; raise EngineConfig::instances_max");
         return GuestFault::new(FaultKind::Unavailable, message);
     }
-    fault(error, None)
+    fault(error, None, symbols)
 }
 
 /// A place in guest memory that the host uses again and again.

@@ -13,7 +13,7 @@
 //!
 //! Where things are: [`Engine`] and its settings in `engine` and `config`; `load` from bytes to guest; `guest` the
 //! [`WasmGuest`] and when its instance is replaced; `calls` and `sweep` the two ways in; `imports` the way
-//! out; `memory` checked access to guest memory; `mirror` copies of columns there; `fault` what a trap becomes.
+//! out; `memory` checked access to guest memory; `mirror` copies of columns there; `fault` what a trap becomes, and `symbols` its file and line.
 //! All `unsafe` is in `scope` (a transaction's lifetime while a guest runs on it) and in `cache` (native code from disk).
 //!
 //! This crate opens no file and no socket: module bytes come in, compiled ones go through [`CompiledCache`].
@@ -33,6 +33,7 @@ mod outcome;
 mod scope;
 mod state;
 mod sweep;
+mod symbols;
 mod ticker;
 
 pub use cache::{CompiledCache, CompiledKey};

@@ -14,6 +14,7 @@ use crate::guest::WasmGuest;
 use crate::instance::Instance;
 use crate::outcome::output;
 use crate::state::GuestState;
+use crate::symbols::Symbols;
 
 /// The module that all imports come from.
 pub(crate) const IMPORT_MODULE: &str = "evertick_1";
@@ -124,9 +125,10 @@ impl Engine {
         let pre =
             self.linker.instantiate_pre(&module).map_err(|error| LoadError::NotWasm(format!("{error:#}")))?;
 
+        let symbols = Arc::new(Symbols::of(wasm));
         let unnamed = Arc::from(UNNAMED);
         let failed = |fault| LoadError::Fault { fault };
-        let mut instance = Instance::start(&pre, &unnamed, &limits).map_err(failed)?;
+        let mut instance = Instance::start(&pre, &unnamed, &limits, &symbols).map_err(failed)?;
         let got = instance.abi().map_err(failed)?;
         if got != ABI_VERSION {
             return Err(LoadError::Abi { got, want: ABI_VERSION });
@@ -141,7 +143,8 @@ impl Engine {
         let name = Arc::from(description.name.as_str());
         let init = description.reducers.iter().position(|reducer| reducer.kind == ReducerKind::Init);
         let init = init.map(|number| number as u32);
-        let guest = WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits, init).map_err(failed)?;
+        let guest =
+            WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits, symbols, init).map_err(failed)?;
         Ok((description, guest))
     }
 

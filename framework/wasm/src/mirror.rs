@@ -1,7 +1,8 @@
 //! Copies of columns in guest memory, kept from run to run.
 //!
 //! The world's columns are the truth; each has a version. A mirror remembers the version that it is a copy of
-//! and is refreshed when a system needs it and it is not current. A mirror dies with its instance.
+//! and is refreshed when a system needs it and it is not current. After a run it has what the system wrote; if the
+//! world took all of that and nothing else since, it is current still. A mirror dies with its instance.
 
 use evertick_world::{ColumnData, ColumnView, GuestFault, RowId, TableKey, TableView, VariableColumn};
 use hashbrown::HashMap;
@@ -22,8 +23,19 @@ pub(crate) struct Mirror {
     data: Buffer,
     blob: Buffer,
     blob_len: u32,
-    /// What it is a copy of; `None` when that is uncertain.
-    version: Option<u64>,
+    state: State,
+}
+
+/// What a mirror is a copy of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing certain.
+    #[default]
+    Stale,
+    /// This version.
+    Copy(u64),
+    /// This version, and what a system then wrote to it.
+    Written(u64),
 }
 
 /// Where a mirror lies: the ABI's column entry.
@@ -71,10 +83,11 @@ impl Mirrors {
         }
     }
 
-    /// The guest may have written to its copy: what version that becomes is only known when it is in the world.
-    pub(crate) fn wrote(&mut self, table: &TableView<'_>, column: &ColumnView<'_>) {
+    /// What the guest wrote to its copy was handed over; `changed` says whether that was anything.
+    pub(crate) fn wrote(&mut self, table: &TableView<'_>, column: &ColumnView<'_>, changed: bool) {
+        let seen = column.version();
         if let Some(mirror) = self.columns.get_mut(&(table.key(), column.row())) {
-            mirror.version = None;
+            mirror.state = if changed { State::Written(seen) } else { State::Copy(seen) };
         }
     }
 }
@@ -87,30 +100,36 @@ const PLACE_BYTES: usize = 8;
 
 impl Mirror {
     fn refresh_entities(&mut self, instance: &mut Instance, table: &TableView<'_>) -> Result<(), GuestFault> {
-        if self.version == Some(table.entities_version()) {
+        if self.state == State::Copy(table.entities_version()) {
             return Ok(());
         }
-        self.version = None;
+        self.state = State::Stale;
         let out = self.data.room(instance, table.rows() * ENTITY_BYTES)?;
         for (out, entity) in out.as_chunks_mut::<ENTITY_BYTES>().0.iter_mut().zip(table.entities()) {
             *out = entity.0.to_le_bytes();
         }
-        self.version = Some(table.entities_version());
+        self.state = State::Copy(table.entities_version());
         Ok(())
     }
 
     fn refresh(&mut self, instance: &mut Instance, column: &ColumnView<'_>) -> Result<(), GuestFault> {
-        if self.version == Some(column.version()) {
+        let current = match self.state {
+            State::Stale => false,
+            State::Copy(version) => version == column.version(),
+            State::Written(seen) => Some(seen) == column.continues(),
+        };
+        if current {
+            self.state = State::Copy(column.version());
             return Ok(());
         }
-        self.version = None;
+        self.state = State::Stale;
         match column.data() {
             ColumnData::Flat { bytes, .. } => {
                 self.data.room(instance, bytes.len())?.copy_from_slice(bytes);
             }
             ColumnData::Variable(rows) => self.refresh_variable(instance, &rows)?,
         }
-        self.version = Some(column.version());
+        self.state = State::Copy(column.version());
         Ok(())
     }
 

@@ -100,6 +100,7 @@ impl Scope {
     ///
     /// `with` must be valid for any lifetime, so it can keep neither, nor smuggle anything shorter-lived into
     /// the transaction.
+    #[inline(always)]
     pub(crate) fn tx<R>(&mut self, with: impl FnOnce(&mut Tx<'_>, Numbers<'_>) -> R) -> Option<R> {
         match &mut self.0 {
             Inner::Call { tx, rows, module } => {
@@ -114,6 +115,7 @@ impl Scope {
     }
 
     /// Lets `with` read the world, in a call or a run. As [`Scope::tx`].
+    #[inline(always)]
     pub(crate) fn source<R>(&mut self, with: impl FnOnce(Source<'_, '_>) -> R) -> Option<R> {
         match &mut self.0 {
             Inner::Call { .. } => self.tx(|tx, rows| with(Source::Call(tx, rows.rows))),

@@ -71,8 +71,8 @@ impl Sweeper {
                     let place = self.mirrors.column(table, column);
                     let bytes = memory::read(memory, place.ptr, place.len)
                         .expect("memory never shrinks, and the mirror was in it");
-                    self.mirrors.wrote(table, column);
-                    view.write_back(param_index, table_index, column_index, bytes)?;
+                    let changed = view.write_back(param_index, table_index, column_index, bytes)?;
+                    self.mirrors.wrote(table, column, changed);
                 }
             }
         }

@@ -45,8 +45,8 @@ impl RowShape {
 pub(crate) struct ChangedRows {
     /// Bit i of word w set: row 64 w + i has changed. Trailing words may be missing.
     pub(crate) dirty: Vec<u64>,
-    /// Per changed row the changed fields, bit i for field i; never 0.
-    pub(crate) masks: Vec<u64>,
+    /// Per changed row the changed fields.
+    pub(crate) masks: Masks,
     /// The changed rows' new bytes, one behind the other.
     pub(crate) bytes: Vec<u8>,
 }
@@ -57,6 +57,55 @@ impl ChangedRows {
         self.dirty.clear();
         self.masks.clear();
         self.bytes.clear();
+    }
+}
+
+/// A mask per changed row, bit i for field i, never 0. Where a system works alike on all rows, so are their masks, and one
+/// stands for all.
+#[derive(Debug, Default)]
+pub(crate) struct Masks {
+    len: usize,
+    /// All of them together.
+    any: u64,
+    /// Each by itself, once they differ.
+    each: Vec<u64>,
+}
+
+impl Masks {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// All of them together.
+    pub(crate) fn any(&self) -> u64 {
+        self.any
+    }
+
+    /// Those from `at` on, at most [`CHUNK`] of them, which are put into `room` if they stand nowhere.
+    #[inline]
+    pub(crate) fn slice<'m>(&'m self, at: usize, count: usize, room: &'m mut [u64; CHUNK]) -> &'m [u64] {
+        if !self.each.is_empty() {
+            return &self.each[at..at + count];
+        }
+        *room = [self.any; CHUNK];
+        &room[..count]
+    }
+
+    #[inline]
+    fn push(&mut self, mask: u64, count: usize) {
+        let alike = self.each.is_empty() && (self.len == 0 || self.any == mask);
+        if !alike {
+            self.each.resize(self.len, self.any);
+            self.each.resize(self.len + count, mask);
+        }
+        self.any |= mask;
+        self.len += count;
+    }
+
+    fn clear(&mut self) {
+        (self.len, self.any) = (0, 0);
+        self.each.clear();
     }
 }
 
@@ -137,12 +186,12 @@ fn keep_masks(by_field: &[u64], dirty: u64, out: &mut ChangedRows) {
         alike &= *bits == 0 || *bits == dirty;
     }
     if alike {
-        out.masks.resize(out.masks.len() + dirty.count_ones() as usize, all);
+        out.masks.push(all, dirty.count_ones() as usize);
         return;
     }
     for row in ones(dirty) {
         let bit = |mask, (index, bits): (usize, &u64)| mask | (bits >> row & 1) << index;
-        out.masks.push(by_field.iter().enumerate().fold(0, bit));
+        out.masks.push(by_field.iter().enumerate().fold(0, bit), 1);
     }
 }
 
@@ -223,6 +272,11 @@ mod tests {
         (rows, masks, bytes)
     }
 
+    fn masks_of(changed: &ChangedRows) -> Vec<u64> {
+        let mut room = [0; CHUNK];
+        (0..changed.masks.len()).map(|at| changed.masks.slice(at, 1, &mut room)[0]).collect()
+    }
+
     fn rows_of(changed: &ChangedRows) -> Vec<usize> {
         let words = changed.dirty.iter().enumerate();
         words.flat_map(|(word, bits)| ones(*bits).map(move |bit| word * CHUNK + bit)).collect()
@@ -258,12 +312,13 @@ mod tests {
             let mut changed = ChangedRows::default();
             changed_rows(&shape, &old, &new, &mut changed);
             prop_assert_eq!(&rows_of(&changed), &rows);
-            prop_assert_eq!(&changed.masks, &masks);
+            prop_assert_eq!(masks_of(&changed), &masks[..]);
+            prop_assert_eq!(changed.masks.any(), masks.iter().fold(0, |any, mask| any | mask));
             prop_assert_eq!(&changed.bytes, &bytes);
 
             changed.clear();
             changed_rows_portable(&shape, &old, &new, &mut changed);
-            prop_assert_eq!((rows_of(&changed), changed.masks, changed.bytes), (rows, masks, bytes));
+            prop_assert_eq!((rows_of(&changed), masks_of(&changed), changed.bytes), (rows, masks, bytes));
         }
     }
 }

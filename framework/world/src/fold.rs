@@ -18,7 +18,7 @@ pub(crate) struct Restructured;
 
 impl World {
     /// Writes `changed` into the column of `row`, a flat and plain or checked one, in `table`, whose entities
-    /// must still be of version `structure`. Returns how many rows were refused, because another row has the
+    /// must still be of version `structure`; `seen` is the column's version that the run saw. Returns how many rows were refused, because another row has the
     /// same unique key.
     ///
     /// Cost without a change of an indexed field: a few nanoseconds a row; with one, that of a point write.
@@ -26,13 +26,13 @@ impl World {
         &mut self,
         row: RowId,
         table: TableId,
-        structure: u64,
+        [structure, seen]: [u64; 2],
         changed: &ChangedRows,
     ) -> Result<u64, Restructured> {
         if self.store.tables.structure(table) != structure {
             return Err(Restructured);
         }
-        let fields = changed.masks.iter().fold(0, |all, mask| all | mask);
+        let fields = changed.masks.any();
         if fields == 0 {
             return Ok(0);
         }
@@ -41,7 +41,7 @@ impl World {
             return Ok(self.fold_by_row(row, table, changed));
         }
         self.fold_column(row, table, structure, changed);
-        self.store.tables.wrote(table, row);
+        self.store.tables.continued(table, row, seen);
         Ok(0)
     }
 
@@ -59,7 +59,8 @@ impl World {
             for (number, &dirty) in changed.dirty.iter().enumerate().filter(|(_, dirty)| **dirty != 0) {
                 let first = number * CHUNK;
                 let count = dirty.count_ones() as usize;
-                let masks = &changed.masks[at..at + count];
+                let mut room = [0; CHUNK];
+                let masks = changed.masks.slice(at, count, &mut room);
                 let new = &changed.bytes[at * stride..(at + count) * stride];
                 at += count;
 

@@ -80,10 +80,12 @@ impl Term {
     fn column<'w>(&'w self, table: TableId, structure: u64, reads: Reads<'w>) -> Option<ColumnView<'w>> {
         let (row, data) = (reads.store.registry.get(self.row)?, reads.column(table, self.row)?);
         let flat = matches!(data, Rows::Flat { .. });
-        let target = Target { row: self.row, table, structure, shape: &self.shape };
+        let version = reads.store.tables.version(table, self.row);
+        let target = Target { row: self.row, table, structure, seen: version, shape: &self.shape };
         Some(ColumnView {
             row,
-            version: reads.store.tables.version(table, self.row),
+            version,
+            continues: reads.store.tables.continues(table, self.row),
             writable: self.writes,
             data: match data {
                 Rows::Flat { bytes, stride } => ColumnData::Flat { bytes, stride },

@@ -18,6 +18,8 @@ pub(crate) struct Sweep {
     pub(crate) table: TableId,
     /// The version of the table's entities when row numbers were taken.
     pub(crate) structure: u64,
+    /// The version of the column that the run saw.
+    pub(crate) seen: u64,
     pub(crate) changed: ChangedRows,
 }
 
@@ -56,8 +58,8 @@ impl RunOutput {
             Some(at) => at,
             None => {
                 let changed = self.spare.pop().unwrap_or_default();
-                let Target { row, table, structure, .. } = *column;
-                self.sweeps.push(Sweep { slot, row, table, structure, changed });
+                let Target { row, table, structure, seen, .. } = *column;
+                self.sweeps.push(Sweep { slot, row, table, structure, seen, changed });
                 self.sweeps.len() - 1
             }
         };
@@ -73,5 +75,6 @@ pub(crate) struct Target<'w> {
     pub(crate) row: RowId,
     pub(crate) table: TableId,
     pub(crate) structure: u64,
+    pub(crate) seen: u64,
     pub(crate) shape: &'w RowShape,
 }

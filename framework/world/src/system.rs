@@ -155,7 +155,7 @@ impl GuestSystem {
     fn fold(&self, world: &mut World) -> u64 {
         let sweeps = self.state.output.sweeps.iter();
         let fold = |sweep: &Sweep| {
-            let folded = world.fold(sweep.row, sweep.table, sweep.structure, &sweep.changed);
+            let folded = world.fold(sweep.row, sweep.table, [sweep.structure, sweep.seen], &sweep.changed);
             folded.unwrap_or(sweep.changed.masks.len() as u64)
         };
         sweeps.map(fold).sum()

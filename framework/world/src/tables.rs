@@ -15,7 +15,15 @@ struct Known {
     /// When entities last came, went or changed places within the table.
     structure: u64,
     /// When rows were last written, by row type; missing ones are 0.
-    columns: Vec<u64>,
+    columns: Vec<Written>,
+}
+
+/// The last write to a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    version: u64,
+    /// The version that a system's run saw, if all that it wrote then made this one.
+    continues: u64,
 }
 
 /// The tables. Versions count up over all of them, so no two states of a column have the same.
@@ -89,7 +97,26 @@ impl Tables {
     /// The version of a column: changes with its rows and with their order.
     pub(crate) fn version(&self, table: TableId, row: RowId) -> u64 {
         let Some(known) = self.known.get(table.as_usize()) else { return 0 };
-        known.columns.get(row.index()).copied().unwrap_or(0).max(known.structure)
+        known.columns.get(row.index()).map_or(0, |written| written.version).max(known.structure)
+    }
+
+    /// The version from which a system's run made the present one, by all that it wrote; `None` if it came
+    /// about otherwise.
+    pub(crate) fn continues(&self, table: TableId, row: RowId) -> Option<u64> {
+        let known = self.known.get(table.as_usize())?;
+        let written = known.columns.get(row.index()).filter(|written| written.version > known.structure)?;
+        (written.continues != 0).then_some(written.continues)
+    }
+
+    /// All that a system's run wrote to a column, which had the version `seen`, is in it.
+    pub(crate) fn continued(&mut self, table: TableId, row: RowId, seen: u64) {
+        let before = self.version(table, row);
+        self.wrote(table, row);
+        if before == seen
+            && let Some(known) = self.known.get_mut(table.as_usize())
+        {
+            known.columns[row.index()].continues = seen;
+        }
     }
 
     /// Entities came to or left a table.
@@ -107,9 +134,9 @@ impl Tables {
         self.clock += 1;
         if let Some(known) = self.known.get_mut(table.as_usize()) {
             if known.columns.len() <= row.index() {
-                known.columns.resize(row.index() + 1, 0);
+                known.columns.resize(row.index() + 1, Written::default());
             }
-            known.columns[row.index()] = self.clock;
+            known.columns[row.index()] = Written { version: self.clock, continues: 0 };
         }
         self.clock
     }

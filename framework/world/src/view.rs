@@ -83,6 +83,7 @@ impl<'w> TableView<'w> {
 pub struct ColumnView<'w> {
     pub(crate) row: &'w RowType,
     pub(crate) version: u64,
+    pub(crate) continues: Option<u64>,
     pub(crate) writable: bool,
     pub(crate) data: ColumnData<'w>,
     /// Of flat columns that may be written.
@@ -98,6 +99,13 @@ impl<'w> ColumnView<'w> {
     /// Changes whenever any row or their order does: a copy with the same version is current.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The version that a system's run saw when all that it wrote back made the present one: then the copy
+    /// that it worked on, and nobody else's of that version, is current. `None` if the present version came about
+    /// otherwise.
+    pub fn continues(&self) -> Option<u64> {
+        self.continues
     }
 
     /// Whether the system may write it: a flat column with [`SystemView::write_back`], a variable one with
@@ -225,7 +233,8 @@ impl<'w> SystemView<'w> {
     }
 
     /// Hands over a flat column as the system left it, all rows of it. Rows that differ from what they were go
-    /// into the world after the run, with the mask of fields that differ. A second time replaces the first.
+    /// into the world after the run, with the mask of fields that differ. A second time replaces the first. Returns whether
+    /// any row differs.
     ///
     /// # Errors
     ///
@@ -237,12 +246,12 @@ impl<'w> SystemView<'w> {
         table: usize,
         column: usize,
         bytes: &[u8],
-    ) -> Result<(), GuestFault> {
+    ) -> Result<bool, GuestFault> {
         let kept = self.try_write_back([param, table, column], bytes);
         kept.inspect_err(|fault| self.output.fault = Some(fault.clone()))
     }
 
-    fn try_write_back(&mut self, slot: [usize; 3], bytes: &[u8]) -> Result<(), GuestFault> {
+    fn try_write_back(&mut self, slot: [usize; 3], bytes: &[u8]) -> Result<bool, GuestFault> {
         let [param, table, column] = slot;
         let found = self.params.get(param).and_then(|param| param.tables.get(table));
         let found = found.and_then(|table| table.columns.get(column)?.as_ref());
@@ -261,7 +270,10 @@ impl<'w> SystemView<'w> {
             )));
         }
         let changed = self.output.keep(slot, target, old, bytes);
-        if row.layout.plain { Ok(()) } else { check_rows(row, target.shape, &changed.bytes) }
+        if !row.layout.plain {
+            check_rows(row, target.shape, &changed.bytes)?;
+        }
+        Ok(!changed.bytes.is_empty())
     }
 
     /// Hands over the run's command buffer, which is applied after the run. A second time replaces the first.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use evertick_schema::{Access, EntityId, ParamDef, ReducerKind, SystemDef, Timestamp};
 use evertick_world::{
-    CallResult, Config, FaultKind, GuestFault, OrderError, Place, Simulation, SimulationError, Undeclared,
+    CallResult, Config, FaultKind, GuestFault, OrderError, Place, Simulation, SimulationError, TableView,
+    Undeclared,
 };
 use native::*;
 use proptest::prelude::*;
@@ -118,7 +119,7 @@ fn conflicting_systems_run_in_declared_order() {
     let game = push(game, system("first", positions()), 1.0);
     let game = game.system(system("double", positions()), |view| {
         let x = read_vec2(view.params()[0].tables()[0].columns()[0].as_ref().unwrap().flat().unwrap()).0;
-        view.write_back(0, 0, 0, &vec2(2.0 * x, 0.0))
+        view.write_back(0, 0, 0, &vec2(2.0 * x, 0.0)).map(drop)
     });
     let mut sim = begin(push(game, system("last", positions()), 10.0));
     sim.tick(Timestamp(1));
@@ -205,7 +206,7 @@ fn a_fault_loses_the_run_and_nothing_else() {
     });
     let game = game.system(system("lies", params()), move |view| {
         late(view)?;
-        view.write_back(0, 0, 1, &[3, 0, 0, 0, 2, 0, 0, 0])
+        view.write_back(0, 0, 1, &[3, 0, 0, 0, 2, 0, 0, 0]).map(drop)
     });
     // What a system does not say counts all the same.
     let game = game.system(system("hides", params()), move |view| {
@@ -215,7 +216,7 @@ fn a_fault_loses_the_run_and_nothing_else() {
     });
     let game = game.system(system("short", params()), move |view| {
         late(view)?;
-        view.write_back(0, 0, 0, &[0; 7])
+        view.write_back(0, 0, 0, &[0; 7]).map(drop)
     });
     let mut sim = begin(push(game, system("works", positions()), 1.0));
     let report = sim.tick(Timestamp(1));
@@ -265,8 +266,7 @@ fn commands_do_what_they_say_and_those_that_cannot_are_counted() {
     });
     let params = vec![query(&[(POSITION, Access::Read)]), ParamDef::Commands];
     let game = game.system(system("change", params), |view| {
-        let mut of: Vec<EntityId> =
-            view.params()[0].tables().iter().flat_map(|table| table.entities()).collect();
+        let mut of: Vec<EntityId> = view.params()[0].tables().iter().flat_map(TableView::entities).collect();
         of.sort();
         let gone = EntityId::new(0, 999);
         let commands = CommandBytes::default()
@@ -342,11 +342,11 @@ fn a_resource_is_a_table_of_at_most_one_row() {
     });
     let game = game.system(system("pass", vec![ParamDef::ResMut { row: SEASON as u32 }]), move |view| {
         let tables = view.params()[0].tables();
-        log.lock().unwrap().push(tables.iter().map(|table| table.rows()).sum::<usize>());
+        log.lock().unwrap().push(tables.iter().map(TableView::rows).sum::<usize>());
         match tables.first().filter(|table| table.rows() == 1) {
             Some(table) => {
                 let day = read_u32(table.columns()[0].as_ref().unwrap().flat().unwrap());
-                view.write_back(0, 0, 0, &(day + 1).to_le_bytes())
+                view.write_back(0, 0, 0, &(day + 1).to_le_bytes()).map(drop)
             }
             None => Ok(()),
         }
@@ -373,7 +373,7 @@ fn a_sweep_that_takes_a_taken_key_is_refused_for_that_row() {
     );
     let game = game.system(system("clash", vec![query(&[(ACCOUNT, Access::Write)])]), |view| {
         let rows: Vec<u8> = [account(3, 1), account(9, 2), account(3, 3)].concat();
-        view.write_back(0, 0, 0, &rows)
+        view.write_back(0, 0, 0, &rows).map(drop)
     });
     let mut sim = begin(game);
     assert_eq!(sim.tick(Timestamp(1)).commands_skipped, 1);
@@ -470,7 +470,7 @@ proptest! {
                     row.copy_from_slice(&health(read_u32(row) + 1, row[4] == 1));
                 }
             }
-            view.write_back(0, 0, 0, &rows)
+            view.write_back(0, 0, 0, &rows).map(drop)
         });
         let mut sim = begin(game);
         let entities = entities(&sim, HEALTH);

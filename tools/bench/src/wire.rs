@@ -54,7 +54,9 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
                 if frame.blocks.len() != 1 {
                     return Err(format!("{} blocks instead of one", frame.blocks.len()).into());
                 }
-                bytes += frame.blocks.values().map(|block| block.len()).sum::<usize>();
+                for block in frame.blocks.values() {
+                    bytes += block.len();
+                }
             }
             simulation.world_mut().recycle(delta);
             now += TICK;

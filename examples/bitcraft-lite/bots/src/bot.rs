@@ -46,6 +46,7 @@ pub(crate) async fn play(server: String, number: u32, mut stop: watch::Receiver<
                 report: &mut report,
                 me: EntityId::NONE,
                 dice: Dice(u64::from(number)),
+                blocked: 0,
             };
             let lived = tokio::select! {
                 lived = bot.live() => lived,

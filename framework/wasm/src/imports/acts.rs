@@ -12,14 +12,21 @@ const PRESENT: i32 = -3;
 const TWO_PLACES: i32 = -4;
 
 /// What a failed write returns, or that it is misuse.
-fn code(error: &WriteError) -> Result<i32, Misuse> {
+#[cold]
+fn code(error: &WriteError) -> wasmtime::Result<i32> {
     match error {
         WriteError::NoEntity { .. } | WriteError::Absent { .. } => Ok(NONE),
         WriteError::DuplicateKey { .. } => Ok(DUPLICATE),
         WriteError::Present { .. } => Ok(PRESENT),
         WriteError::TwoPlaces { .. } => Ok(TWO_PLACES),
-        _ => Err(Misuse(error.to_string())),
+        _ => Err(over(error)),
     }
+}
+
+/// A write that no return value stands for.
+#[cold]
+fn over(error: &WriteError) -> wasmtime::Error {
+    Misuse::trap(error.to_string())
 }
 
 pub(super) fn put(
@@ -32,7 +39,7 @@ pub(super) fn put(
 ) -> wasmtime::Result<i32> {
     let (memory, state) = split(&mut guest)?;
     let bytes = memory::read(memory, ptr, len)?;
-    let code = in_tx(&mut state.scope, "put", |tx, numbers| {
+    in_tx(&mut state.scope, "put", |tx, numbers| {
         let row = row_id(numbers.rows, row)?;
         let entity = EntityId(entity);
         let written = match mode {
@@ -42,21 +49,19 @@ pub(super) fn put(
             _ => return misuse!("put has modes 0, 1 and 2, not {mode}"),
         };
         written.map_or_else(|error| code(&error), |()| Ok(0))
-    })?;
-    Ok(code)
+    })
 }
 
 pub(super) fn insert(mut guest: Guest<'_>, row: u32, ptr: u32, len: u32) -> wasmtime::Result<i64> {
     let (memory, state) = split(&mut guest)?;
     let bytes = memory::read(memory, ptr, len)?;
-    let entity = in_tx(&mut state.scope, "insert", |tx, numbers| {
+    in_tx(&mut state.scope, "insert", |tx, numbers| {
         match tx.insert_row(row_id(numbers.rows, row)?, bytes) {
             // Ids are positive as i64 up to region 32767; above, they wrap, and −2 is no id that is ever assigned.
             Ok(entity) => Ok(entity.0 as i64),
             Err(error) => code(&error).map(i64::from),
         }
-    })?;
-    Ok(entity)
+    })
 }
 
 pub(super) fn remove(mut guest: Guest<'_>, row: u32, entity: u64) -> wasmtime::Result<i32> {
@@ -86,9 +91,8 @@ pub(super) fn emit(mut guest: Guest<'_>, row: u32, ptr: u32, len: u32) -> wasmti
     let (memory, state) = split(&mut guest)?;
     let bytes = memory::read(memory, ptr, len)?;
     in_tx(&mut state.scope, "emit", |tx, numbers| {
-        tx.emit(row_id(numbers.rows, row)?, bytes).map_err(|error| Misuse(error.to_string()))
-    })?;
-    Ok(())
+        tx.emit(row_id(numbers.rows, row)?, bytes).map_err(|error| over(&error))
+    })
 }
 
 pub(super) fn after(
@@ -101,7 +105,7 @@ pub(super) fn after(
     let (memory, state) = split(&mut guest)?;
     let args = small(memory, ptr, len)?;
     let timer = in_tx(&mut state.scope, "after", |tx, numbers| {
-        tx.after(Timestamp(at_us), numbers.module, reducer, args).map_err(|error| Misuse(error.to_string()))
+        tx.after(Timestamp(at_us), numbers.module, reducer, args).map_err(|error| over(&error))
     })?;
     Ok(timer.0)
 }
@@ -116,9 +120,8 @@ pub(super) fn detached(mut guest: Guest<'_>, reducer: u32, ptr: u32, len: u32) -
     let (memory, state) = split(&mut guest)?;
     let args = small(memory, ptr, len)?;
     in_tx(&mut state.scope, "detached", |tx, numbers| {
-        tx.detached(numbers.module, reducer, args).map_err(|error| Misuse(error.to_string()))
-    })?;
-    Ok(())
+        tx.detached(numbers.module, reducer, args).map_err(|error| over(&error))
+    })
 }
 
 pub(super) fn focus(
@@ -134,7 +137,7 @@ pub(super) fn focus(
         0 => Focus::None,
         1 => Focus::Entity { entity: EntityId(entity), radius },
         2 => Focus::Point { place: Place { space, at: [x, y] }, radius },
-        _ => return Err(Misuse(format!("focus has kinds 0, 1 and 2, not {kind}")).into()),
+        _ => return misuse!("focus has kinds 0, 1 and 2, not {kind}"),
     };
     let (_, state) = split(&mut guest)?;
     in_tx(&mut state.scope, "focus", |tx, _| {
@@ -143,8 +146,7 @@ pub(super) fn focus(
             tx.focus(session, focus);
         }
         Ok(())
-    })?;
-    Ok(())
+    })
 }
 
 pub(super) fn join(mut guest: Guest<'_>, group: u64, on: u32) -> wasmtime::Result<()> {
@@ -158,6 +160,5 @@ pub(super) fn join(mut guest: Guest<'_>, group: u64, on: u32) -> wasmtime::Resul
             _ => return misuse!("join has on 0 and 1, not {on}"),
         }
         Ok(())
-    })?;
-    Ok(())
+    })
 }

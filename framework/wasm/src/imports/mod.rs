@@ -46,7 +46,8 @@ pub(crate) fn define(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
 type Guest<'a> = Caller<'a, GuestState>;
 
 /// The guest's memory and, beside it, everything else.
-fn split<'a>(guest: &'a mut Guest<'_>) -> Result<(&'a mut [u8], &'a mut GuestState), Misuse> {
+#[inline(always)]
+fn split<'a>(guest: &'a mut Guest<'_>) -> wasmtime::Result<(&'a mut [u8], &'a mut GuestState)> {
     match guest.data().memory {
         Some(memory) => Ok(memory.data_and_store_mut(guest)),
         None => misuse!("the start function of a module can't call imports"),
@@ -54,11 +55,12 @@ fn split<'a>(guest: &'a mut Guest<'_>) -> Result<(&'a mut [u8], &'a mut GuestSta
 }
 
 /// Runs `with` on the transaction, or traps where there is none.
+#[inline(always)]
 fn in_tx<R>(
     scope: &mut Scope,
     import: &str,
-    with: impl FnOnce(&mut Tx<'_>, Numbers<'_>) -> Result<R, Misuse>,
-) -> Result<R, Misuse> {
+    with: impl FnOnce(&mut Tx<'_>, Numbers<'_>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
     match scope.tx(with) {
         Some(result) => result,
         None if scope.is_open() => {
@@ -69,7 +71,8 @@ fn in_tx<R>(
 }
 
 /// The row type that the module calls `row`.
-fn row_id(rows: &[RowId], row: u32) -> Result<RowId, Misuse> {
+#[inline]
+fn row_id(rows: &[RowId], row: u32) -> wasmtime::Result<RowId> {
     match rows.get(row as usize) {
         Some(id) => Ok(*id),
         None => misuse!("there is no row type {row}: the module has {}", rows.len()),
@@ -79,11 +82,11 @@ fn row_id(rows: &[RowId], row: u32) -> Result<RowId, Misuse> {
 fn log(mut guest: Guest<'_>, level: u32, ptr: u32, len: u32) -> wasmtime::Result<()> {
     let (memory, state) = split(&mut guest)?;
     if !state.scope.is_open() {
-        return Err(Misuse("log can only be called in a reducer or a system".into()).into());
+        return misuse!("log can only be called in a reducer or a system");
     }
-    let level = Level::of(level).ok_or_else(|| Misuse(format!("there is no log level {level}")))?;
+    let level = Level::of(level).ok_or_else(|| Misuse::trap(format!("there is no log level {level}")))?;
     let text = str::from_utf8(memory::read(memory, ptr, len)?)
-        .map_err(|_| Misuse("the text of a log line is not UTF-8".into()))?;
+        .map_err(|_| Misuse::trap("the text of a log line is not UTF-8"))?;
     state.log.line(level, text);
     Ok(())
 }
@@ -97,7 +100,8 @@ fn count_of(count: usize) -> i32 {
 }
 
 /// `len` bytes at `ptr` that stand for a row: arguments, a key.
-fn small(memory: &[u8], ptr: u32, len: u32) -> Result<&[u8], Misuse> {
+#[inline]
+fn small(memory: &[u8], ptr: u32, len: u32) -> wasmtime::Result<&[u8]> {
     let bytes = memory::read(memory, ptr, len)?;
     if bytes.len() > ROW_BYTES_MAX {
         return misuse!("{len} bytes are no key and no arguments: {ROW_BYTES_MAX} is the most");

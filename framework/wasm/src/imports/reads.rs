@@ -11,39 +11,39 @@ use crate::state::GuestState;
 /// Stands for "of any type", "by no index" and "without bound".
 pub(super) const ANY: u32 = u32::MAX;
 
-impl From<Undeclared> for Misuse {
-    fn from(error: Undeclared) -> Self {
-        Self(error.to_string())
-    }
+/// A system read what it does not declare.
+#[cold]
+pub(super) fn undeclared(error: Undeclared) -> wasmtime::Error {
+    Misuse::trap(error.to_string())
 }
 
 impl Source<'_, '_> {
     /// The row type that the module calls `row`.
-    pub(super) fn row_id(&self, row: u32) -> Result<RowId, Misuse> {
+    pub(super) fn row_id(&self, row: u32) -> wasmtime::Result<RowId> {
         match self {
             Self::Call(_, rows) => row_id(rows, row),
             Self::Run(view) => row_id(view.rows(), row),
         }
     }
 
-    fn row_type(&self, row: RowId) -> Result<&RowType, Misuse> {
+    fn row_type(&self, row: RowId) -> wasmtime::Result<&RowType> {
         match self {
             Self::Call(tx, _) => Ok(tx.row(row)),
-            Self::Run(view) => Ok(view.row_type(row)?),
+            Self::Run(view) => view.row_type(row).map_err(undeclared),
         }
     }
 
-    pub(super) fn get(&self, row: RowId, entity: EntityId) -> Result<Option<&[u8]>, Misuse> {
+    pub(super) fn get(&self, row: RowId, entity: EntityId) -> wasmtime::Result<Option<&[u8]>> {
         match self {
             Self::Call(tx, _) => Ok(tx.get(row, entity)),
-            Self::Run(view) => Ok(view.get(row, entity)?),
+            Self::Run(view) => view.get(row, entity).map_err(undeclared),
         }
     }
 
-    fn find(&self, row: RowId, field: u16, key: &[u8]) -> Result<Option<EntityId>, Misuse> {
+    fn find(&self, row: RowId, field: u16, key: &[u8]) -> wasmtime::Result<Option<EntityId>> {
         match self {
             Self::Call(tx, _) => Ok(tx.find(row, field, key)),
-            Self::Run(view) => Ok(view.find(row, field, key)?),
+            Self::Run(view) => view.find(row, field, key).map_err(undeclared),
         }
     }
 
@@ -53,16 +53,16 @@ impl Source<'_, '_> {
         radius: f32,
         with: Option<RowId>,
         out: &mut Vec<EntityId>,
-    ) -> Result<(), Misuse> {
+    ) -> wasmtime::Result<()> {
         match self {
             Self::Call(tx, _) => tx.near(place, radius, with, out),
-            Self::Run(view) => view.near(place, radius, with, out)?,
+            Self::Run(view) => view.near(place, radius, with, out).map_err(undeclared)?,
         }
         Ok(())
     }
 
     /// The index on `field`, and that `keys` can be looked up in it.
-    pub(super) fn index(&self, row: RowId, field: u32, keys: &[Option<&[u8]>]) -> Result<IndexDef, Misuse> {
+    pub(super) fn index(&self, row: RowId, field: u32, keys: &[Option<&[u8]>]) -> wasmtime::Result<IndexDef> {
         let row = self.row_type(row)?;
         let Some(index) = row.def.indexes.iter().find(|index| u32::from(index.field) == field) else {
             return misuse!("{} has no index on field {field}", row.name);
@@ -83,11 +83,12 @@ impl Source<'_, '_> {
 }
 
 /// Runs `with` on what the guest reads from, or traps where there is nothing to read from.
+#[inline(always)]
 pub(super) fn reading<R>(
     scope: &mut Scope,
     import: &str,
-    with: impl FnOnce(Source<'_, '_>) -> Result<R, Misuse>,
-) -> Result<R, Misuse> {
+    with: impl FnOnce(Source<'_, '_>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
     match scope.source(with) {
         Some(result) => result,
         None => misuse!("{import} can only be called in a reducer or a system"),
@@ -97,14 +98,13 @@ pub(super) fn reading<R>(
 pub(super) fn get(mut guest: Guest<'_>, row: u32, entity: u64, out: u32, cap: u32) -> wasmtime::Result<i32> {
     let (memory, state) = split(&mut guest)?;
     let out = memory::write(memory, out, cap)?;
-    let len = reading(&mut state.scope, "get", |source| {
+    reading(&mut state.scope, "get", |source| {
         let Some(row) = source.get(source.row_id(row)?, EntityId(entity))? else { return Ok(NONE) };
         if let Some(out) = out.get_mut(..row.len()) {
             out.copy_from_slice(row);
         }
         Ok(count_of(row.len()))
-    })?;
-    Ok(len)
+    })
 }
 
 pub(super) fn find(
@@ -122,7 +122,7 @@ pub(super) fn find(
     copy.clear();
     copy.extend_from_slice(small(memory, key, key_len)?);
     let out = memory::write(memory, out, cap)?;
-    let len = reading(scope, "find", |source| {
+    reading(scope, "find", |source| {
         let row = source.row_id(row)?;
         let index = source.index(row, field, &[Some(copy)])?;
         if !index.unique {
@@ -133,8 +133,7 @@ pub(super) fn find(
             Some(row) => Ok(count_of(write_record(out, entity, row))),
             None => Ok(NONE),
         }
-    })?;
-    Ok(len)
+    })
 }
 
 #[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
@@ -150,8 +149,9 @@ pub(super) fn near(
 ) -> wasmtime::Result<i32> {
     let (memory, state) = split(&mut guest)?;
     let GuestState { scope, found, .. } = state;
-    let bytes =
-        cap.checked_mul(8).ok_or_else(|| Misuse(format!("there is no room for {cap} ids at {out:#x}")))?;
+    let bytes = cap
+        .checked_mul(8)
+        .ok_or_else(|| Misuse::trap(format!("there is no room for {cap} ids at {out:#x}")))?;
     let out = memory::write(memory, out, bytes)?;
     found.clear();
     reading(scope, "near", |source| {
@@ -166,11 +166,10 @@ pub(super) fn near(
 
 pub(super) fn random(mut guest: Guest<'_>) -> wasmtime::Result<u64> {
     let (_, state) = split(&mut guest)?;
-    let random = reading(&mut state.scope, "random", |source| {
+    reading(&mut state.scope, "random", |source| {
         Ok(match source {
             Source::Call(tx, _) => tx.random(),
             Source::Run(view) => view.random(),
         })
-    })?;
-    Ok(random)
+    })
 }

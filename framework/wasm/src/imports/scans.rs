@@ -9,9 +9,9 @@ use std::ops::Bound;
 use evertick_schema::{EntityId, IndexKind};
 use evertick_world::RowId;
 
-use super::reads::{ANY, reading};
+use super::reads::{ANY, reading, undeclared};
 use super::{Guest, small, split};
-use crate::memory::{self, Misuse, misuse};
+use crate::memory::{self, misuse};
 use crate::scope::Source;
 use crate::state::GuestState;
 
@@ -68,12 +68,14 @@ struct Wanted<'m> {
 
 impl Wanted<'_> {
     /// Appends the entities whose rows are asked for.
-    fn list(&self, source: &Source<'_, '_>, out: &mut Vec<EntityId>) -> Result<(), Misuse> {
+    fn list(&self, source: &Source<'_, '_>, out: &mut Vec<EntityId>) -> wasmtime::Result<()> {
         let row = self.row;
         if self.field == ANY {
             match source {
                 Source::Call(tx, _) => out.extend(tx.scan(row).map(|(entity, _)| entity)),
-                Source::Run(view) => out.extend(view.scan(row)?.map(|(entity, _)| entity)),
+                Source::Run(view) => {
+                    out.extend(view.scan(row).map_err(undeclared)?.map(|(entity, _)| entity));
+                }
             }
             return Ok(());
         }
@@ -83,14 +85,14 @@ impl Wanted<'_> {
             let (lo, hi) = (bound(self.lo), bound(self.hi));
             match source {
                 Source::Call(tx, _) => tx.range(row, index.field, lo, hi, out),
-                Source::Run(view) => view.range(row, index.field, lo, hi, out)?,
+                Source::Run(view) => view.range(row, index.field, lo, hi, out).map_err(undeclared)?,
             }
             return Ok(());
         }
         match (self.lo, self.hi) {
             (Some(lo), Some(hi)) if lo == hi => match source {
                 Source::Call(tx, _) => tx.lookup(row, index.field, lo, out),
-                Source::Run(view) => view.lookup(row, index.field, lo, out)?,
+                Source::Run(view) => view.lookup(row, index.field, lo, out).map_err(undeclared)?,
             },
             _ => return misuse!("only an ordered index has ranges; that on field {} has none", self.field),
         }
@@ -154,7 +156,7 @@ fn fill(
     list: &[EntityId],
     mut at: usize,
     mut room: &mut [u8],
-) -> Result<(usize, i32), Misuse> {
+) -> wasmtime::Result<(usize, i32)> {
     let mut count = 0;
     while let Some(entity) = list.get(at) {
         if let Some(row) = source.get(row, *entity)? {
@@ -179,7 +181,7 @@ fn copy_bound(
     ptr: u32,
     len: u32,
     keys: &mut Vec<u8>,
-) -> Result<Option<std::ops::Range<usize>>, Misuse> {
+) -> wasmtime::Result<Option<std::ops::Range<usize>>> {
     if len == ANY {
         return Ok(None);
     }

@@ -40,7 +40,7 @@ impl Sim {
     }
 
     pub fn tick_with_faults(&mut self) -> (TickReport, Vec<Fault>) {
-        self.now = self.now + Duration::from_millis(50);
+        self.now += Duration::from_millis(50);
         let report = self.simulation.tick(self.now);
         let faults = self.simulation.take_faults();
         self.simulation.world().check().unwrap();

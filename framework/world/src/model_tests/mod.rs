@@ -144,7 +144,7 @@ impl Pair {
             let mut changed = ChangedRows::default();
             changed_rows(&shape, &old, &new, &mut changed);
             let structure = reads.store.tables.structure(table);
-            let refused = self.world.fold(id, table, structure, &changed).unwrap();
+            let refused = self.world.fold(id, table, [structure, 0], &changed).unwrap();
             let mut expected = 0;
             for (entity, bytes) in entities.iter().zip(new.chunks_exact(stride)) {
                 if self.model.entities[entity][&row] != bytes {
