@@ -1,12 +1,10 @@
 //! Reducer calls: what the guest is handed, and the call itself.
 //!
-//! Hot path: apart from the outcome nothing is allocated.
+//! Hot path: nothing is allocated.
 
-use evertick_world::{GuestFault, Outcome, Tx};
+use evertick_world::{GuestFault, Tx};
 
-use crate::config::GuestLimits;
 use crate::instance::{Buffer, Instance};
-use crate::outcome::outcome;
 use crate::scope::{Entry, Numbers};
 
 /// Bytes in front of the arguments: now, session, sender.
@@ -23,12 +21,11 @@ impl CallBuffer {
     pub(crate) fn call(
         &mut self,
         instance: &mut Instance,
-        limits: &GuestLimits,
         tx: &mut Tx<'_>,
         numbers: Numbers<'_>,
         reducer: u32,
         args: &[u8],
-    ) -> Result<Outcome, GuestFault> {
+    ) -> Result<u64, GuestFault> {
         let len = HEADER_BYTES + args.len();
         let ptr = self.input.reserve(instance, len)?;
         let input = &mut instance.memory_mut()[ptr as usize..][..len];
@@ -39,7 +36,6 @@ impl CallBuffer {
         header[16..].copy_from_slice(&caller.identity.0);
         rest.copy_from_slice(args);
         // The buffer's capacity is a u32, so the length is one.
-        let packed = instance.call(Entry::call(tx, numbers), reducer, ptr, len as u32)?;
-        outcome(instance.memory(), packed, limits.output_bytes_max)
+        instance.call(Entry::call(tx, numbers), reducer, ptr, len as u32)
     }
 }

@@ -9,6 +9,7 @@ use wasmtime::InstancePre;
 use crate::calls::CallBuffer;
 use crate::config::GuestLimits;
 use crate::instance::Instance;
+use crate::outcome::outcome;
 use crate::scope::Numbers;
 use crate::state::GuestState;
 use crate::sweep::Sweeper;
@@ -127,11 +128,18 @@ impl Guest for WasmGuest {
         } else {
             live.instance.before_call();
         }
-        let outcome = live.calls.call(&mut live.instance, &self.limits, tx, numbers, reducer, args);
-        if outcome.is_ok() {
-            self.live = Some(live);
+        // The usual outcome is made where it is returned: see `Misuse::trap` for what copying it would cost.
+        match live.calls.call(&mut live.instance, tx, numbers, reducer, args)? {
+            0 => {
+                self.live = Some(live);
+                Ok(Outcome::Ok(Vec::new()))
+            }
+            packed => {
+                let outcome = outcome(live.instance.memory(), packed, self.limits.output_bytes_max)?;
+                self.live = Some(live);
+                Ok(outcome)
+            }
         }
-        outcome
     }
 
     fn run(&mut self, system: u32, view: &mut SystemView<'_>) -> Result<(), GuestFault> {

@@ -4,12 +4,9 @@ use evertick_world::{GuestFault, Outcome};
 
 use crate::memory::{self, Cut};
 
-/// Reads the outcome that a guest left in its memory. `packed` is `ptr << 32 | len`, or 0 for "done, nothing
-/// to return". Whether a result or a refusal's fields are what the description says is the world's to check.
+/// Reads the outcome that a guest left in its memory; `packed` is `ptr << 32 | len`. Whether a result or a
+/// refusal's fields are what the description says is the world's to check.
 pub(crate) fn outcome(memory: &[u8], packed: u64, bytes_max: usize) -> Result<Outcome, GuestFault> {
-    if packed == 0 {
-        return Ok(Outcome::Ok(Vec::new()));
-    }
     let bytes = output(memory, packed, bytes_max, "an outcome")?;
     parse(bytes).ok_or_else(|| {
         GuestFault::bad_output(format!(
@@ -80,7 +77,6 @@ mod tests {
     #[test]
     fn an_outcome_outside_memory_or_over_the_limit_is_a_fault() {
         let memory = [0; 16];
-        assert_eq!(outcome(&memory, 0, 8), Ok(Outcome::Ok(vec![])));
         assert!(outcome(&memory, 12 << 32 | 5, 8).is_err());
         assert!(outcome(&memory, 9, 8).is_err());
         assert!(outcome(&memory, u64::MAX, usize::MAX).is_err());
