@@ -147,6 +147,12 @@ impl ServerBuilder {
         self
     }
 
+    /// The WASM engine: how many instances, how much native stack.
+    pub fn engine(mut self, config: EngineConfig) -> Self {
+        self.engine = config;
+        self
+    }
+
     /// Time, memory and output of the module.
     pub fn guest(mut self, limits: GuestLimits) -> Self {
         self.guest = limits;

@@ -28,6 +28,7 @@ pub use evertick_gateway::{
 };
 pub use evertick_host::{HostConfig, HostSnapshot};
 pub use evertick_interest::InterestConfig;
+pub use evertick_schema::{EntityId, Identity, SessionId};
 pub use evertick_transport::{ListenerOptions, tls};
 pub use evertick_wasm::{EngineConfig, GuestLimits};
 pub use evertick_world::Config as WorldConfig;

@@ -9,7 +9,7 @@ use evertick_schema::{
     SessionId, Timestamp,
 };
 use evertick_world::{
-    CallError, CallResult, Caller, Config, Fault, Focus, RowId, SessionWish, Simulation, World,
+    CallError, CallResult, Caller, Config, Fault, Focus, Guest, RowId, SessionWish, Simulation, World,
 };
 
 use crate::failure::CallFailure;
@@ -86,11 +86,17 @@ impl TestWorld {
         let guest = NativeGuest::new(&module, MODULE)
             .unwrap_or_else(|problems| panic!("module {}:\n{}", module.name(), problems.join("\n")));
         let description = guest.instance().description().clone();
-        let modules =
-            vec![evertick_world::Module { description: description.clone(), guest: Box::new(guest) }];
+        Self::over(description, Box::new(guest), settings)
+    }
+
+    /// A new world with the module that `guest` runs: for tests of a module as it ships, in WASM. Panics as [`TestWorld::new`]
+    /// does.
+    #[track_caller]
+    pub fn over(description: ModuleDescription, guest: Box<dyn Guest>, settings: Settings) -> Self {
+        let modules = vec![evertick_world::Module { description: description.clone(), guest }];
         let config = Config { seed: settings.seed, ..Config::default() };
         let mut simulation = Simulation::new(config, settings.tick, modules)
-            .unwrap_or_else(|error| panic!("module {}: {error}", module.name()));
+            .unwrap_or_else(|error| panic!("module {}: {error}", description.name));
         if let Err(error) = simulation.init(settings.start) {
             panic!("{error}");
         }

@@ -81,6 +81,8 @@ impl Background {
 
     /// Waits until it ends by itself.
     pub(crate) fn wait(mut self) -> Result {
+        // `Child::wait` would close it first, which means the end to the child.
+        let _held = self.child.stdin.take();
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", self.name).into()) }
     }
