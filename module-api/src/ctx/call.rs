@@ -9,7 +9,7 @@ use crate::sys;
 
 impl Ctx {
     /// Schedules a call for `delay` from now, by the server itself: `ctx.after(30.seconds(), respawn::call(node))`.
-    /// It survives a restart. If this call is refused, it is not scheduled.
+    /// It is part of the world, and ends with it. If this call is refused, it is not scheduled.
     pub fn after<C: ModuleCall>(&mut self, delay: Duration, call: C) -> TimerId {
         let number = sys::reducer_number::<C>();
         let at = later(self.now(), delay);

@@ -86,7 +86,7 @@ impl Commands<'_> {
         self.row(INSERT, &row);
     }
 
-    /// Schedules a call for `delay` from now, by the server itself. It survives a restart.
+    /// Schedules a call for `delay` from now, by the server itself. It is part of the world, and ends with it.
     pub fn after<C: ModuleCall>(&mut self, delay: Duration, call: C) {
         let number = sys::reducer_number::<C>();
         let mut buffer = self.buffer.borrow_mut();
