@@ -1,0 +1,1 @@
+//! From commits to records, and from records to a world.

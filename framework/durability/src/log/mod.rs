@@ -1,0 +1,1 @@
+//! Segments, syncing, and what is found in them again.
