@@ -63,12 +63,8 @@ fn position() -> RowDef {
     let mut at = FieldDef::new("at", Type::Vec2);
     at.wire = Some(WireDef { step: 0.01, bits: None, wrap: None });
     RowDef {
-        name: "Position".into(),
-        kind: RowKind::Component,
-        fields: vec![at],
         visible: Visibility::Near,
         spatial: Some(SpatialDef { at: 0, space: None }),
-        origin: None,
-        indexes: Vec::new(),
+        ..RowDef::new("Position", RowKind::Component, vec![at])
     }
 }

@@ -21,12 +21,8 @@ pub fn owner_row() -> RowDef {
 
 fn identity_row(name: &str, visible: Visibility, unique: bool) -> RowDef {
     RowDef {
-        name: name.into(),
-        kind: RowKind::Component,
-        fields: vec![FieldDef::new("identity", Type::Identity)],
         visible,
-        spatial: None,
-        origin: None,
         indexes: vec![IndexDef { field: 0, kind: IndexKind::Hash, unique }],
+        ..RowDef::new(name, RowKind::Component, vec![FieldDef::new("identity", Type::Identity)])
     }
 }

@@ -79,6 +79,59 @@ pub struct RowDef {
     /// Its indexes; at most one on a field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<IndexDef>,
+    /// What of its rows outlives the process. An event's is durable, and says nothing.
+    #[serde(default, skip_serializing_if = "StorageClass::is_durable")]
+    pub storage: StorageClass,
+    /// What the row type was called before, without the module's name: its stored rows are brought over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+}
+
+impl RowDef {
+    /// A row type that nobody sees, durable, with neither place nor indexes (a table needs one on its key).
+    pub fn new(name: impl Into<String>, kind: RowKind, fields: Vec<FieldDef>) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            fields,
+            visible: Visibility::Nobody,
+            spatial: None,
+            origin: None,
+            indexes: Vec::new(),
+            storage: StorageClass::Durable,
+            was: None,
+        }
+    }
+}
+
+/// What of a row type's rows outlives the server's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StorageClass {
+    /// Everything: inserts, updates and removals are in their commit's record, and clients are shown a change
+    /// only when it is on the disk.
+    #[default]
+    Durable,
+    /// Inserts and removals with their commit; updates are gathered and written every so often, and nobody
+    /// waits for them. After a crash a row has the values of its last checkpoint.
+    Checkpoint {
+        /// The time between two checkpoints of a row that keeps changing, in microseconds, above 0.
+        every_us: i64,
+    },
+    /// Nothing: rows live in memory only.
+    Transient,
+}
+
+impl StorageClass {
+    /// Whether it is the default class.
+    pub const fn is_durable(&self) -> bool {
+        matches!(self, Self::Durable)
+    }
+
+    /// Whether rows are written to disk at all.
+    pub const fn is_stored(&self) -> bool {
+        !matches!(self, Self::Transient)
+    }
 }
 
 /// What rows of a type are keyed by.
@@ -193,6 +246,9 @@ pub enum ReducerKind {
     Connect,
     /// When a session has closed.
     Disconnect,
+    /// Once, after stored rows of another version of the module were brought to this one's shape, in the same
+    /// commit.
+    Upgrade,
 }
 
 /// A rate limit: so many calls in so much time, with bursts up to that many.

@@ -21,6 +21,7 @@ mod builtin;
 mod codec;
 mod description;
 mod hash;
+mod hex;
 mod ids;
 mod impls;
 mod layout;
@@ -33,7 +34,7 @@ pub use builtin::{OWNER, PLAYER, owner_row, player_row};
 pub use codec::{RowError, RowReader, RowWriter};
 pub use description::{
     Access, DescriptionError, IndexDef, IndexKind, ModuleDescription, ParamDef, RateDef, ReducerDef,
-    ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, SystemDef, TermDef, Visibility,
+    ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, StorageClass, SystemDef, TermDef, Visibility,
 };
 pub use hash::SchemaHash;
 pub use ids::{Duration, EntityId, Identity, SessionId, Timestamp};

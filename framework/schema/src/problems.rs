@@ -68,7 +68,7 @@ impl Problems<'_> {
         self.names("row", module.rows.iter().map(|row| row.name.as_str()));
         self.names("reducer", module.reducers.iter().map(|reducer| reducer.name.as_str()));
         self.names("system", module.systems.iter().map(|system| system.name.as_str()));
-        for kind in [ReducerKind::Init, ReducerKind::Connect, ReducerKind::Disconnect] {
+        for kind in [ReducerKind::Init, ReducerKind::Connect, ReducerKind::Disconnect, ReducerKind::Upgrade] {
             if module.reducers.iter().filter(|reducer| reducer.kind == kind).count() > 1 {
                 self.add(
                     "",

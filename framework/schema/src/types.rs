@@ -97,12 +97,19 @@ pub struct FieldDef {
     /// How clients are sent it, where that is not exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<WireDef>,
+    /// What the field was called before: stored values are brought over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
+    /// The value that rows stored before the field existed get: the bytes of a row with this field alone. In
+    /// JSON a string of hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::hex")]
+    pub default: Option<Vec<u8>>,
 }
 
 impl FieldDef {
-    /// A field sent exactly as it is.
+    /// A field sent exactly as it is, with neither a former name nor a default.
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, wire: None }
+        Self { name: name.into(), ty, wire: None, was: None, default: None }
     }
 }
 

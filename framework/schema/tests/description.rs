@@ -8,15 +8,7 @@ use evertick_schema::{
 };
 
 fn row(name: &str, kind: RowKind, fields: Vec<FieldDef>) -> RowDef {
-    RowDef {
-        name: name.into(),
-        kind,
-        fields,
-        visible: Visibility::Nobody,
-        spatial: None,
-        origin: None,
-        indexes: vec![],
-    }
+    RowDef::new(name, kind, fields)
 }
 
 fn module() -> ModuleDescription {

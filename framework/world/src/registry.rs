@@ -1,6 +1,6 @@
 //! The row types of a world, by number and by name.
 
-use evertick_schema::{FIELDS_MAX, RowDef, RowLayout};
+use evertick_schema::{FIELDS_MAX, FieldDef, RowDef, RowLayout};
 use hashbrown::HashMap;
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ pub const ROW_TYPES_MAX: usize = 4096;
 pub enum RegisterError {
     /// The same name with another shape.
     #[error(
-        "{name} is registered already with other fields, indexes or visibility; build all modules against the same version of it, or rename it"
+        "{name} is registered already with other fields, indexes, visibility or storage class; build all modules against the same version of it, or rename it"
     )]
     Differs {
         /// The qualified name.
@@ -120,10 +120,14 @@ impl Registry {
     }
 }
 
+/// Former names and defaults are no part of it: they concern only the module that owns the row type.
 fn same_but_for_name(known: &RowDef, def: &RowDef) -> bool {
-    let RowDef { name: _, kind, fields, visible, spatial, origin, indexes } = def;
+    let RowDef { name: _, kind, fields, visible, spatial, origin, indexes, storage, was: _ } = def;
+    let same_field = |(a, b): (&FieldDef, &FieldDef)| a.name == b.name && a.ty == b.ty && a.wire == b.wire;
     known.kind == *kind
-        && known.fields == *fields
+        && known.fields.len() == fields.len()
+        && known.fields.iter().zip(fields).all(same_field)
+        && known.storage == *storage
         && known.visible == *visible
         && known.spatial == *spatial
         && known.origin == *origin

@@ -17,17 +17,14 @@ const SEASON: usize = 2;
 const PING: usize = 3;
 
 fn def(name: &str, kind: RowKind, fields: &[(&str, Type)]) -> RowDef {
+    let fields = fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect();
     RowDef {
-        name: name.into(),
-        kind,
-        fields: fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect(),
         visible: Visibility::Everyone,
-        spatial: None,
-        origin: None,
         indexes: match kind {
             RowKind::Table { key } => vec![IndexDef { field: key, kind: IndexKind::Hash, unique: true }],
             _ => vec![],
         },
+        ..RowDef::new(name, kind, fields)
     }
 }
 

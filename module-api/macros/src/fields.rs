@@ -51,6 +51,8 @@ impl Field {
                 name: ::std::string::String::from(#name),
                 ty: <#ty as ::evertick_module::schema::Field>::ty(),
                 wire: #wire,
+                was: ::core::option::Option::None,
+                default: ::core::option::Option::None,
             }
         }
     }

@@ -155,6 +155,8 @@ impl Row<'_> {
                         spatial: #spatial,
                         origin: #origin,
                         indexes: ::std::vec![#(#indexes),*],
+                        storage: ::evertick_module::schema::StorageClass::Durable,
+                        was: ::core::option::Option::None,
                         fields,
                     }
                 }

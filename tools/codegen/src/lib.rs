@@ -36,13 +36,8 @@ pub enum CodegenError {
 ///     abi: ABI_VERSION,
 ///     name: "tiny".into(),
 ///     rows: vec![RowDef {
-///         name: "Position".into(),
-///         kind: RowKind::Component,
-///         fields: vec![FieldDef::new("at", Type::Vec2)],
 ///         visible: Visibility::Near,
-///         spatial: None,
-///         origin: None,
-///         indexes: vec![],
+///         ..RowDef::new("Position", RowKind::Component, vec![FieldDef::new("at", Type::Vec2)])
 ///     }],
 ///     reducers: vec![],
 ///     systems: vec![],

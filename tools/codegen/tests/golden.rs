@@ -19,7 +19,7 @@ fn field(name: &str, ty: Type) -> FieldDef {
 }
 
 fn row(name: &str, kind: RowKind, visible: Visibility, fields: Vec<FieldDef>) -> RowDef {
-    RowDef { name: name.into(), kind, fields, visible, spatial: None, origin: None, indexes: vec![] }
+    RowDef { visible, ..RowDef::new(name, kind, fields) }
 }
 
 fn reducer(name: &str, params: Vec<FieldDef>) -> ReducerDef {

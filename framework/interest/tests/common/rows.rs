@@ -85,15 +85,8 @@ pub fn description() -> ModuleDescription {
 }
 
 fn row(name: &str, kind: RowKind, visible: Visibility, fields: &[(&str, Type)]) -> RowDef {
-    RowDef {
-        name: name.into(),
-        kind,
-        fields: fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect(),
-        visible,
-        spatial: None,
-        origin: None,
-        indexes: Vec::new(),
-    }
+    let fields = fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect();
+    RowDef { visible, ..RowDef::new(name, kind, fields) }
 }
 
 /// The identity of player number `who`.

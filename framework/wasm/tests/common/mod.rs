@@ -8,7 +8,7 @@ pub mod sim;
 
 use evertick_schema::{
     Access, EnumType, EnumVariant, FieldDef, IndexDef, IndexKind, ModuleDescription, ParamDef, ReducerDef,
-    ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, SystemDef, TermDef, Type, Visibility,
+    ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, SystemDef, TermDef, Type,
 };
 
 /// Row numbers of [`description`].
@@ -25,15 +25,7 @@ const DESCRIPTION_AT: u32 = 1024;
 const HEAP_AT: u32 = 128 << 10;
 
 pub fn row(name: &str, kind: RowKind, fields: &[(&str, Type)]) -> RowDef {
-    RowDef {
-        name: name.into(),
-        kind,
-        fields: fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect(),
-        visible: Visibility::Nobody,
-        spatial: None,
-        origin: None,
-        indexes: vec![],
-    }
+    RowDef::new(name, kind, fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect())
 }
 
 pub fn reducer(name: &str, params: &[(&str, Type)]) -> ReducerDef {

@@ -14,17 +14,13 @@ pub(super) const SEASON: usize = 6;
 pub(super) const PING: usize = 7;
 
 fn def(name: &str, kind: RowKind, fields: &[(&str, Type)], indexes: &[(u16, IndexKind, bool)]) -> RowDef {
+    let fields = fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect();
     RowDef {
-        name: name.into(),
-        kind,
-        fields: fields.iter().map(|(name, ty)| FieldDef::new(*name, ty.clone())).collect(),
-        visible: Visibility::Nobody,
-        spatial: None,
-        origin: None,
         indexes: indexes
             .iter()
             .map(|(field, kind, unique)| IndexDef { field: *field, kind: *kind, unique: *unique })
             .collect(),
+        ..RowDef::new(name, kind, fields)
     }
 }
 

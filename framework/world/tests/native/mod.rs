@@ -98,15 +98,7 @@ impl Game {
 }
 
 fn rows() -> Vec<RowDef> {
-    let component = |name: &str, fields: Vec<FieldDef>| RowDef {
-        name: name.into(),
-        kind: RowKind::Component,
-        fields,
-        visible: Visibility::Nobody,
-        spatial: None,
-        origin: None,
-        indexes: vec![],
-    };
+    let component = |name: &str, fields| RowDef::new(name, RowKind::Component, fields);
     vec![
         RowDef {
             spatial: Some(SpatialDef { at: 0, space: None }),

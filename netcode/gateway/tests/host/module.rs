@@ -1,13 +1,12 @@
 //! The module that the stand-in host pretends to run: what `#[component]` and friends would generate, by hand.
 
 use evertick_schema::{
-    ABI_VERSION, Call, EntityId, Field, FieldDef, IndexDef, ModuleDescription, NoRefusal, ReducerDef,
-    ReducerKind, Refusal, RefusalBytes, RefusalDef, Row, RowDef, RowError, RowKind, RowReader, RowWriter,
-    Visibility,
+    ABI_VERSION, Call, EntityId, Field, FieldDef, ModuleDescription, NoRefusal, ReducerDef, ReducerKind,
+    Refusal, RefusalBytes, RefusalDef, Row, RowDef, RowError, RowKind, RowReader, RowWriter, Visibility,
 };
 
 fn field<T: Field>(name: &str) -> FieldDef {
-    FieldDef { name: name.to_owned(), ty: T::ty(), wire: None }
+    FieldDef::new(name, T::ty())
 }
 
 /// A row type with one field.
@@ -26,13 +25,8 @@ macro_rules! row {
 
             fn def() -> RowDef {
                 RowDef {
-                    name: Self::NAME.to_owned(),
-                    kind: $kind,
-                    fields: vec![field::<$ty>(stringify!($field))],
                     visible: Visibility::Everyone,
-                    spatial: None,
-                    origin: None,
-                    indexes: Vec::<IndexDef>::new(),
+                    ..RowDef::new(Self::NAME, $kind, vec![field::<$ty>(stringify!($field))])
                 }
             }
 

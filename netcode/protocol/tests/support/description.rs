@@ -150,5 +150,5 @@ fn variants(name: &str, size: u8, values: &[u32]) -> EnumType {
 }
 
 fn def(name: &str, kind: RowKind, visible: Visibility, fields: Vec<FieldDef>) -> RowDef {
-    RowDef { name: name.into(), kind, fields, visible, spatial: None, origin: None, indexes: vec![] }
+    RowDef { visible, ..RowDef::new(name, kind, fields) }
 }
