@@ -130,7 +130,12 @@ async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
     // Enters the world, which then has something to tell it in every tick, and reads none of it.
     let mut silent = evertick_transport::connect(&url, &ClientOptions::default()).await.unwrap();
     let token = b"the secret of one who is silent";
-    let hello = ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema: SchemaHash::UNKNOWN, token };
+    let hello = ClientMessage::Hello {
+        protocol: PROTOCOL_VERSION,
+        schema: SchemaHash::UNKNOWN,
+        unconfirmed: false,
+        token,
+    };
     let mut args = Vec::new();
     join::call("Silent".to_owned()).encode(&mut args);
     let reducer = watcher.module().reducer(<join::Call as Call>::NAME).unwrap() as u32;

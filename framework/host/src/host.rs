@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use evertick_interest::Interest;
-use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Frame, Ingress};
+use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Ingress};
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller, Delta, Fault, Simulation};
 use hashbrown::HashMap;
@@ -17,9 +17,7 @@ use crate::config::HostConfig;
 use crate::metrics::{HostMetrics, add};
 use crate::pace::Pace;
 use crate::rate::RateLimits;
-
-/// Where frames go out. Must not block.
-pub type Publish = Box<dyn FnMut(Arc<Frame>) + Send>;
+use crate::release::Release;
 
 /// One world and the loop that drives it.
 pub struct Host {
@@ -32,7 +30,7 @@ pub struct Host {
     inbox: Receiver<Ingress>,
     /// Only waits for the inbox; nothing else runs on it.
     runtime: Runtime,
-    publish: Publish,
+    release: Release,
     metrics: Arc<HostMetrics>,
     clock: Clock,
     tick_cost_us: u32,
@@ -55,7 +53,7 @@ impl Host {
         interest: Interest,
         description: &ModuleDescription,
         inbox: Receiver<Ingress>,
-        publish: Publish,
+        release: Release,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         Ok(Self {
@@ -67,7 +65,7 @@ impl Host {
             sessions: HashMap::new(),
             inbox,
             runtime,
-            publish,
+            release,
             metrics: Arc::default(),
             clock: Clock::start(),
             tick_cost_us: 0,
@@ -256,7 +254,7 @@ impl Host {
 
     fn frame(&mut self) {
         let frame = self.interest.frame(self.simulation.world(), self.clock.now(), self.tick_cost_us);
-        (self.publish)(Arc::new(frame));
+        self.release.submit(frame, None);
         add(&self.metrics.frames, 1);
         self.unsent = false;
         self.last_frame = Some(Instant::now());

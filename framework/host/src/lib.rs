@@ -18,7 +18,9 @@ mod host;
 mod metrics;
 mod pace;
 mod rate;
+mod release;
 
 pub use config::HostConfig;
-pub use host::{Host, Publish};
+pub use host::Host;
 pub use metrics::{HostMetrics, HostSnapshot};
+pub use release::{FRAMES_HELD_MAX, Publish, Release};

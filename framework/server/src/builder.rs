@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use evertick_gateway::{Authenticate, Gateway, GatewayConfig, ServerDescription};
-use evertick_host::{Host, HostConfig};
+use evertick_host::{Host, HostConfig, Release};
 use evertick_interest::{Interest, InterestConfig};
 use evertick_schema::{ModuleDescription, Timestamp};
 use evertick_transport::tls::ServerConfig;
@@ -199,17 +199,17 @@ impl ServerBuilder {
             Arc::clone(&metrics),
         )?;
         let gateway = Arc::new(Mutex::new(Some(gateway)));
-        let publish = {
+        let release = {
             let gateway = Arc::clone(&gateway);
-            Box::new(move |frame| {
+            Release::new(Box::new(move |frame, audience| {
                 if let Ok(gateway) = gateway.lock()
                     && let Some(gateway) = gateway.as_ref()
                 {
-                    gateway.publish(&frame);
+                    gateway.publish(&frame, audience);
                 }
-            })
+            }))
         };
-        let host = Host::new(self.host, simulation, interest, &description, inbox, publish)?;
+        let host = Host::new(self.host, simulation, interest, &description, inbox, release)?;
         RunningServer::start(urls, host, gateway, metrics)
     }
 

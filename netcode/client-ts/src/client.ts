@@ -21,6 +21,12 @@ export interface ConnectOptions {
   readonly module?: ModuleDef;
   /** What proves who we are, at most 4096 bytes; text as UTF-8. Default: nothing. */
   readonly token?: string | Uint8Array;
+  /**
+   * Asks for every frame as soon as it is made, before the server's disk has what it tells: results of calls arrive
+   * sooner by the time of a disk write. After a crash of the server's machine, some of what was seen may never have
+   * happened. Default: `false`.
+   */
+  readonly unconfirmed?: boolean;
   /** The WebSocket to use. Default: the platform's. */
   readonly WebSocket?: WebSocketConstructor;
   /** How long the server may take to let us in, in milliseconds. Default: 10,000. */
@@ -36,7 +42,7 @@ export interface ConnectOptions {
 export function connect(options: ConnectOptions): Promise<Client> {
   const { module, timeoutMs = 10_000 } = options;
   const token = typeof options.token === "string" ? encodeUtf8(options.token) : (options.token ?? new Uint8Array(0));
-  const first = hello(module?.hash ?? NO_SCHEMA, token);
+  const first = hello(module?.hash ?? NO_SCHEMA, options.unconfirmed ?? false, token);
   const WebSocket = options.WebSocket ?? platformWebSocket();
   return new Promise((resolve, reject) => {
     let client: Client | undefined;

@@ -39,7 +39,8 @@ export type FailCode =
   | "BadArguments"
   | "RateLimited"
   | "Busy"
-  | "Internal";
+  | "Internal"
+  | "Storage";
 
 /** A call was not carried out, for a reason that is not the reducer's. Nothing of it has happened. */
 export class CallFailed extends Error {

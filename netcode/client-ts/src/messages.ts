@@ -74,13 +74,14 @@ export interface CallReply {
     | { readonly status: "failed"; readonly code: FailCode; readonly message: string; readonly id: bigint };
 }
 
-/** The first message: who we are and what schema we know. */
-export function hello(schema: string, token: Uint8Array): Uint8Array<ArrayBuffer> {
+/** The first message: who we are, what schema we know, and whether frames are wanted before the server's disk has them. */
+export function hello(schema: string, unconfirmed: boolean, token: Uint8Array): Uint8Array<ArrayBuffer> {
   if (token.length > TOKEN_BYTES_MAX) throw new RangeError(`a token of ${token.length} bytes; ${TOKEN_BYTES_MAX} are allowed`);
   const out = new Writer();
   out.u8(0x01);
   out.u8(PROTOCOL_VERSION);
   out.raw(hexBytes(schema, "schema"));
+  out.u8(unconfirmed ? 1 : 0);
   out.lengthed(token);
   return out.finish();
 }
@@ -169,7 +170,7 @@ function limited(reader: Reader, max: number): Uint8Array {
 }
 
 const FAIL_CODES: readonly FailCode[] = [
-  "Internal", "UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal",
+  "Internal", "UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal", "Storage",
 ];
 
 /** Reads the results at the end of a frame. */

@@ -15,6 +15,7 @@ interface Json {
   kind: string;
   protocol: number;
   schema: string;
+  unconfirmed: boolean;
   token: string;
   seq: number;
   reducer: number;
@@ -47,7 +48,7 @@ test("client messages are written as in the corpus", () => {
   for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("client.json")) {
     const { kind } = message;
     const written =
-      kind === "hello" ? hello(message.schema, fromHex(message.token))
+      kind === "hello" ? hello(message.schema, message.unconfirmed, fromHex(message.token))
       : kind === "call" ? call(message.seq, message.reducer, fromHex(message.args))
       : kind === "ping" ? ping(BigInt(message.client_us))
       : bye();
@@ -136,7 +137,7 @@ function checkStep(module: ModuleDef, replica: Replica, step: Step): void {
 }
 
 function failCode(code: string): number {
-  return ["UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal"].indexOf(code) + 1;
+  return ["UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal", "Storage"].indexOf(code) + 1;
 }
 
 test("malformed bytes are refused with a ProtocolError", () => {

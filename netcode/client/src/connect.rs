@@ -30,7 +30,12 @@ async fn shake_hands(
     options: ConnectOptions,
 ) -> Result<(Arc<Shared>, mpsc::Sender<Command>), ConnectError> {
     let schema = options.module.as_ref().map_or(SchemaHash::UNKNOWN, ModuleDescription::hash);
-    let hello = ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, token: &options.token };
+    let hello = ClientMessage::Hello {
+        protocol: PROTOCOL_VERSION,
+        schema,
+        unconfirmed: options.unconfirmed,
+        token: &options.token,
+    };
     let mut bytes = Vec::with_capacity(64 + options.token.len());
     hello.encode(&mut bytes);
     connection.send(&[bytes.into()]);

@@ -14,6 +14,10 @@ pub struct ConnectOptions {
     /// The module's description, if the client knows it. A server with another one, and every server when this is
     /// `None`, sends its own.
     pub module: Option<ModuleDescription>,
+    /// Asks for every frame as soon as it is made, before the server's disk has what it tells: results of calls arrive
+    /// sooner by the time of a disk write. After a crash of the server's machine, some of what was seen may never have
+    /// happened.
+    pub unconfirmed: bool,
     /// TLS roots and the connection's limits.
     pub transport: ClientOptions,
     /// How long the server may take to answer the Hello.
@@ -38,6 +42,7 @@ impl Default for ConnectOptions {
         Self {
             token: Vec::new(),
             module: None,
+            unconfirmed: false,
             transport: ClientOptions::default(),
             hello_time_max: Duration::from_secs(10),
             ping_interval: Duration::from_secs(1),

@@ -53,6 +53,41 @@ async fn calls_are_typed_and_their_effects_are_there_with_the_result() {
     assert!(error.to_string().contains("same source"), "{error}");
 }
 
+/// While frames are held back, only who asked for unconfirmed ones gets them; the others get the same, in order, later.
+#[tokio::test]
+async fn unconfirmed_sessions_are_ahead_of_the_disk() {
+    let host = start();
+    let options = ConnectOptions { unconfirmed: true, ..ConnectOptions::new("eve") };
+    let eager = soon(Client::over(host.loopback(), options)).await.unwrap();
+    let patient = join(&host, "ann").await;
+    let entity = soon(eager.call(Spawn {})).await.unwrap();
+    assert_eq!(soon(patient.call(Increment { entity })).await.unwrap(), 1);
+
+    host.hold();
+    let waiting = tokio::spawn({
+        let patient = patient.clone();
+        async move { patient.call(Increment { entity }).await.unwrap() }
+    });
+    host.until("the patient call has run", |host| host.calls().len() == 3).await;
+    assert_eq!(soon(eager.call(Increment { entity })).await.unwrap(), 3);
+    assert_eq!(eager.get::<Score>(entity), Ok(Some(Score { value: 3 })));
+    assert_eq!(patient.get::<Score>(entity), Ok(Some(Score { value: 1 })));
+    // The clock that a session is told is that of what it has been shown.
+    soon(patient.ping()).await.unwrap();
+    soon(eager.ping()).await.unwrap();
+    assert!(patient.statistics().tick < eager.statistics().tick);
+    assert!(!waiting.is_finished());
+
+    host.release();
+    assert_eq!(soon(waiting).await.unwrap(), 2);
+    host.until("both know the same", |_| {
+        patient.get::<Score>(entity) == eager.get::<Score>(entity)
+            && patient.statistics().tick == eager.statistics().tick
+    })
+    .await;
+    assert_eq!(soon(patient.call(Increment { entity })).await.unwrap(), 4, "nothing is held any more");
+}
+
 #[tokio::test]
 async fn calls_run_in_order_and_each_gets_its_own_result() {
     let host = start();

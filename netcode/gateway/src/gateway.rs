@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use evertick_protocol::{Frame, Ingress};
+use evertick_protocol::{Audience, Frame, Ingress};
 use evertick_transport::{Acceptor, Connection, Limits, Listener, Loopback, loopback};
 use thiserror::Error;
 use tokio::runtime::Runtime;
@@ -97,7 +97,7 @@ fn acceptors(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<Acce
 /// The sending ends of one shard.
 #[derive(Clone, Debug)]
 struct ShardHandle {
-    frames: mpsc::Sender<Arc<Frame>>,
+    frames: mpsc::Sender<(Arc<Frame>, Audience)>,
     arrivals: mpsc::Sender<Arrival>,
     shared: Arc<Shared>,
 }
@@ -150,12 +150,19 @@ pub struct GatewayHandle {
 }
 
 impl GatewayHandle {
-    /// Hands a frame to every shard. Never waits: when a shard has too many waiting already, the frame is lost to it, which
-    /// is counted, and the shard closes its sessions as too slow before it goes on. Costs a channel send per shard.
-    pub fn publish(&self, frame: &Arc<Frame>) {
-        self.metrics().frames_published.add(1);
+    /// Hands a frame to every shard, for its sessions of `audience`. Never waits: when a shard has too many waiting already,
+    /// the frame is lost to it, which is counted, and the shard closes its sessions as too slow before it goes on. Costs a
+    /// channel send per shard; a shard without sessions that take unconfirmed frames is spared those.
+    pub fn publish(&self, frame: &Arc<Frame>, audience: Audience) {
+        // A held frame comes twice, and counts once.
+        self.metrics().frames_published.add(u64::from(audience != Audience::Confirmed));
         for shard in &self.distributor.shards {
-            if let Err(mpsc::error::TrySendError::Full(_)) = shard.frames.try_send(Arc::clone(frame)) {
+            // A session is counted before the host hears of it, so before a frame can have something for it.
+            if audience == Audience::Unconfirmed && shard.shared.unconfirmed.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let sent = shard.frames.try_send((Arc::clone(frame), audience));
+            if let Err(mpsc::error::TrySendError::Full(_)) = sent {
                 self.metrics().frames_lost.add(1);
                 shard.shared.lost_frame.store(true, Ordering::Release);
             }

@@ -43,13 +43,20 @@ pub(crate) async fn run(shard: Rc<Shard>, arrival: Arrival) {
         }
     };
     match hello(&shard, connection.as_mut()).await {
-        Ok((account, schema)) => converse(&shard, connection, &account, schema).await,
+        Ok(newcomer) => converse(&shard, connection, &newcomer).await,
         Err(end) => farewell(&shard.common, connection, end).await,
     }
 }
 
+/// What a Hello asks for, by whom.
+struct Newcomer {
+    account: Account,
+    schema: SchemaHash,
+    unconfirmed: bool,
+}
+
 /// Waits for the Hello and finds out who it is from.
-async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<(Account, SchemaHash), End> {
+async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<Newcomer, End> {
     let time_max = shard.common.limits.hello_time_max;
     let message = match tokio::time::timeout(time_max, unless_stopping(shard, connection.recv())).await {
         Ok(Some(message)) => message.map_err(end_of)?,
@@ -57,8 +64,10 @@ async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<(Accoun
         Err(_) => return Err(End::close(CloseCode::Timeout, format!("no Hello within {time_max:?}"))),
     };
     count_in(&shard.common, &message);
-    let (schema, token) = match decode(&message)? {
-        ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, token } => (schema, token),
+    let (schema, unconfirmed, token) = match decode(&message)? {
+        ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, unconfirmed, token } => {
+            (schema, unconfirmed, token)
+        }
         ClientMessage::Hello { protocol, .. } => {
             let text = format!("the client speaks protocol {protocol}, this server {PROTOCOL_VERSION}");
             return Err(End::close(CloseCode::Unsupported, text));
@@ -66,7 +75,7 @@ async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<(Accoun
         _ => return Err(End::close(CloseCode::BadMessage, "the first message must be a Hello")),
     };
     match shard.common.auth.authenticate(token) {
-        Ok(account) => Ok((account, schema)),
+        Ok(account) => Ok(Newcomer { account, schema, unconfirmed }),
         Err(error) => {
             shard.common.metrics.unauthorized.add(1);
             Err(End::close(CloseCode::Unauthorized, error.to_string()))
@@ -75,14 +84,16 @@ async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<(Accoun
 }
 
 /// Opens a session, serves it, and sees it off.
-async fn converse(shard: &Shard, connection: Box<dyn Connection>, account: &Account, schema: SchemaHash) {
+async fn converse(shard: &Shard, connection: Box<dyn Connection>, newcomer: &Newcomer) {
+    let Newcomer { account, schema, unconfirmed } = newcomer;
     let common = &shard.common;
     let id = SessionId(common.next_session.fetch_add(1, Ordering::Relaxed));
     let peer = connection.peer();
-    let session = Rc::new(RefCell::new(Session::new(id, account.identity, connection, common.limits)));
-    welcome(shard, &mut session.borrow_mut(), schema);
+    let session = Session::new(id, account.identity, *unconfirmed, connection, common.limits);
+    let session = Rc::new(RefCell::new(session));
+    welcome(shard, &mut session.borrow_mut(), *schema);
     // The session must stand here before the host hears of it, or its first frame would find nobody.
-    let registered = Registered::new(shard, id, &session);
+    let registered = Registered::new(shard, id, *unconfirmed, &session);
     let (told_host, end) = match announce(shard, id, account).await {
         Ok(()) => {
             common.metrics.sessions_opened.add(1);
@@ -105,7 +116,7 @@ async fn converse(shard: &Shard, connection: Box<dyn Connection>, account: &Acco
 
 fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
     let description = &shard.common.description;
-    let clock = shard.clock.get();
+    let clock = shard.clock(session.unconfirmed);
     let welcome = Welcome {
         protocol: PROTOCOL_VERSION,
         session: session.id,
@@ -152,7 +163,8 @@ fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> Result<(), E
             match session.pings.ask(Instant::now()) {
                 Verdict::Granted => {
                     shard.common.metrics.pings.add(1);
-                    session.pong(client_us, shard.clock.get(), &shard.common.metrics);
+                    let clock = shard.clock(session.unconfirmed);
+                    session.pong(client_us, clock, &shard.common.metrics);
                 }
                 Verdict::Limited => {}
                 Verdict::Flooding => return Err(End::close(CloseCode::Flooding, "far too many pings")),
@@ -196,7 +208,7 @@ fn call(shard: &Shard, session: &mut Session, seq: u32, reducer: u32, args: &[u8
             }
         }
     };
-    session.fail(seq, code, message, shard.clock.get(), metrics);
+    session.fail(seq, code, message, shard.clock(session.unconfirmed), metrics);
     Ok(())
 }
 
@@ -263,18 +275,21 @@ impl Drop for Held<'_> {
 struct Registered<'a> {
     shard: &'a Shard,
     id: SessionId,
+    unconfirmed: bool,
     _open: Held<'a>,
 }
 
 impl<'a> Registered<'a> {
-    fn new(shard: &'a Shard, id: SessionId, session: &Rc<RefCell<Session>>) -> Self {
+    fn new(shard: &'a Shard, id: SessionId, unconfirmed: bool, session: &Rc<RefCell<Session>>) -> Self {
+        shard.shared.unconfirmed.fetch_add(usize::from(unconfirmed), Ordering::Relaxed);
         shard.sessions.borrow_mut().insert(id, Rc::clone(session));
-        Self { shard, id, _open: Held::new(&shard.common.metrics.sessions_open) }
+        Self { shard, id, unconfirmed, _open: Held::new(&shard.common.metrics.sessions_open) }
     }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.shard.sessions.borrow_mut().remove(&self.id);
+        self.shard.shared.unconfirmed.fetch_sub(usize::from(self.unconfirmed), Ordering::Relaxed);
     }
 }

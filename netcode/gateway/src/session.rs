@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
     pub(crate) calls_in_flight: u32,
+    /// Whether it takes frames before the disk has what they tell.
+    pub(crate) unconfirmed: bool,
     connection: Box<dyn Connection>,
     limits: SessionLimits,
     /// What it sees.
@@ -66,6 +68,7 @@ impl Session {
     pub(crate) fn new(
         id: SessionId,
         identity: Identity,
+        unconfirmed: bool,
         connection: Box<dyn Connection>,
         limits: SessionLimits,
     ) -> Self {
@@ -81,6 +84,7 @@ impl Session {
                 now,
             ),
             calls_in_flight: 0,
+            unconfirmed,
             connection,
             limits,
             topics: TopicList::default(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use evertick_protocol::{CloseCode, Frame, Ingress};
+use evertick_protocol::{Audience, CloseCode, Frame, Ingress};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
 use hashbrown::HashMap;
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) lost_frame: AtomicBool,
     /// Connections that are the shard's, those that wait to be taken up included.
     pub(crate) connections: AtomicUsize,
+    /// Sessions that take unconfirmed frames. While there is none, such frames are not sent here.
+    pub(crate) unconfirmed: AtomicUsize,
 }
 
 /// Whether the gateway goes on.
@@ -61,14 +63,17 @@ pub(crate) struct Common {
 pub(crate) struct Shard {
     pub(crate) common: Arc<Common>,
     pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) clock: Cell<Clock>,
+    /// Of the last frame that all sessions have been handed.
+    confirmed: Cell<Clock>,
+    /// Of the last frame that only those without patience have been handed.
+    unconfirmed: Cell<Clock>,
     pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What a shard is fed with.
 pub(crate) struct Feed {
-    pub(crate) frames: mpsc::Receiver<Arc<Frame>>,
+    pub(crate) frames: mpsc::Receiver<(Arc<Frame>, Audience)>,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
@@ -79,7 +84,8 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
     let shard = Rc::new(Shard {
         common,
         phase: feed.phase.clone(),
-        clock: Cell::default(),
+        confirmed: Cell::default(),
+        unconfirmed: Cell::default(),
         sessions: RefCell::default(),
         shared,
     });
@@ -88,7 +94,7 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
         tokio::select! {
             biased;
             frame = feed.frames.recv() => match frame {
-                Some(frame) => shard.deliver(&frame, &mut feed.frames).await,
+                Some((frame, audience)) => shard.deliver(&frame, audience, &mut feed.frames).await,
                 None => break, // the handle was dropped
             },
             Some(arrival) = feed.arrivals.recv() => {
@@ -98,8 +104,8 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
             _ = feed.phase.changed() => break,
         }
     }
-    while let Ok(frame) = feed.frames.try_recv() {
-        shard.deliver(&frame, &mut feed.frames).await;
+    while let Ok((frame, audience)) = feed.frames.try_recv() {
+        shard.deliver(&frame, audience, &mut feed.frames).await;
     }
     let deadline = match *feed.phase.borrow() {
         Phase::Stopping(deadline) => deadline,
@@ -116,10 +122,23 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
 }
 
 impl Shard {
-    /// Gives a frame to every session. When one was lost before it, the sessions are closed instead: they'd apply it to
-    /// rosters they don't have.
-    async fn deliver(&self, frame: &Frame, frames: &mut mpsc::Receiver<Arc<Frame>>) {
-        self.clock.set(Clock { tick: frame.tick, time: frame.time, tick_cost_us: frame.tick_cost_us });
+    /// What a session knows of the world's time.
+    pub(crate) fn clock(&self, session_unconfirmed: bool) -> Clock {
+        let (confirmed, ahead) = (self.confirmed.get(), self.unconfirmed.get());
+        // Frames that went to everyone at once have moved only the first.
+        if session_unconfirmed && ahead.time > confirmed.time { ahead } else { confirmed }
+    }
+
+    /// Gives a frame to every session of `audience`. When one was lost before it, the sessions are closed instead: they'd
+    /// apply it to rosters they don't have.
+    async fn deliver(
+        &self,
+        frame: &Frame,
+        audience: Audience,
+        frames: &mut mpsc::Receiver<(Arc<Frame>, Audience)>,
+    ) {
+        let clock = if audience == Audience::Unconfirmed { &self.unconfirmed } else { &self.confirmed };
+        clock.set(Clock { tick: frame.tick, time: frame.time, tick_cost_us: frame.tick_cost_us });
         // Acquire pairs with the publisher's Release: whoever sees a frame behind a hole sees the flag too.
         if self.shared.lost_frame.swap(false, Ordering::Acquire) {
             while frames.try_recv().is_ok() {}
@@ -132,7 +151,10 @@ impl Shard {
         // One long stretch of writes: the runtime's budget for one task would have them refused half-way.
         let pack = tokio::task::unconstrained(poll_fn(|_| {
             for session in self.sessions.borrow().values() {
-                session.borrow_mut().deliver(frame, &self.common.metrics);
+                let mut session = session.borrow_mut();
+                if audience.has(session.unconfirmed) {
+                    session.deliver(frame, &self.common.metrics);
+                }
             }
             Poll::Ready(())
         }));

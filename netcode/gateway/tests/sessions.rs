@@ -30,7 +30,12 @@ struct Raw {
 impl Raw {
     /// Connects and says Hello; the description comes with the Welcome.
     async fn open(mut connection: Box<dyn Connection>, token: &[u8]) -> Self {
-        let hello = ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema: SchemaHash::UNKNOWN, token };
+        let hello = ClientMessage::Hello {
+            protocol: PROTOCOL_VERSION,
+            schema: SchemaHash::UNKNOWN,
+            unconfirmed: false,
+            token,
+        };
         send(&mut *connection, &hello).await;
         let bytes = soon(connection.recv()).await.unwrap();
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&bytes).unwrap() else {
@@ -99,7 +104,7 @@ async fn turned_away(host: &Host, first: &[u8]) -> Close {
 
 fn hello(protocol: u8, schema: SchemaHash, token: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ClientMessage::Hello { protocol, schema, token }.encode(&mut bytes);
+    ClientMessage::Hello { protocol, schema, unconfirmed: false, token }.encode(&mut bytes);
     bytes
 }
 

@@ -12,6 +12,9 @@ const CALL: u8 = 0x02;
 const PING: u8 = 0x03;
 const BYE: u8 = 0x04;
 
+/// Hello's flag: frames need not wait for the disk.
+const UNCONFIRMED: u8 = 1;
+
 /// A message from client to server; borrows from the bytes it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientMessage<'a> {
@@ -21,6 +24,9 @@ pub enum ClientMessage<'a> {
         protocol: u8,
         /// The schema it was generated from; [`SchemaHash::UNKNOWN`] asks for the description.
         schema: SchemaHash,
+        /// Whether frames are wanted as soon as they are made, before the server's disk has what they tell. After a
+        /// crash of the server's machine some of it may never have happened.
+        unconfirmed: bool,
         /// What the server's authentication makes an identity of.
         token: &'a [u8],
     },
@@ -46,9 +52,10 @@ impl<'a> ClientMessage<'a> {
     /// Appends the message's bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Hello { protocol, schema, token } => {
+            Self::Hello { protocol, schema, unconfirmed, token } => {
                 out.extend_from_slice(&[HELLO, protocol]);
                 out.extend_from_slice(&schema.0);
+                out.push(if unconfirmed { UNCONFIRMED } else { 0 });
                 put::bytes(out, token);
             }
             Self::Call { seq, reducer, args } => {
@@ -72,6 +79,11 @@ impl<'a> ClientMessage<'a> {
             HELLO => Self::Hello {
                 protocol: reader.u8("Hello.protocol")?,
                 schema: SchemaHash(reader.array("Hello.schema")?),
+                unconfirmed: match reader.u8("Hello.flags")? {
+                    0 => false,
+                    UNCONFIRMED => true,
+                    flags => return Err(ProtocolError::Unknown { what: "Hello.flags", value: flags.into() }),
+                },
                 token: reader.bytes(TOKEN_BYTES_MAX, "Hello.token")?,
             },
             CALL => Self::Call {

@@ -42,6 +42,29 @@ pub struct Frame {
     pub sessions: HashMap<SessionId, SessionFrame>,
 }
 
+/// Which sessions a frame is handed to. Every session is handed every frame once, in order: a frame goes to [`Everyone`](Self::Everyone),
+/// or first to [`Unconfirmed`](Self::Unconfirmed) and later to [`Confirmed`](Self::Confirmed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// All sessions.
+    Everyone,
+    /// Those that asked for frames before the disk has what they tell.
+    Unconfirmed,
+    /// All others: the disk has it.
+    Confirmed,
+}
+
+impl Audience {
+    /// Whether a session that asked for unconfirmed frames, or one that did not, is among them.
+    pub const fn has(self, unconfirmed: bool) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Unconfirmed => unconfirmed,
+            Self::Confirmed => !unconfirmed,
+        }
+    }
+}
+
 /// What one session alone is told with a frame.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFrame {
@@ -105,6 +128,8 @@ pub enum FailCode {
     Busy = 5,
     /// The reducer trapped or overran; the server's log has it under the id.
     Internal = 6,
+    /// The server's disk does not take writes at present, so that nothing may change; the world goes on when it does.
+    Storage = 7,
 }
 
 impl FailCode {
@@ -116,6 +141,7 @@ impl FailCode {
             3 => Self::BadArguments,
             4 => Self::RateLimited,
             5 => Self::Busy,
+            7 => Self::Storage,
             _ => Self::Internal,
         }
     }

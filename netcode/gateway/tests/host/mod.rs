@@ -13,8 +13,8 @@ use evertick_gateway::{
     Account, Gateway, GatewayConfig, GatewayHandle, Metrics, MetricsSnapshot, ServerDescription, Unauthorized,
 };
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, SessionFrame, TopicId, TopicKind,
-    WireSchema,
+    Audience, BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, SessionFrame, TopicId,
+    TopicKind, WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -47,6 +47,8 @@ struct Inner {
     inbox: mpsc::Receiver<Ingress>,
     paused: bool,
     stopped: bool,
+    /// Frames that only unconfirmed sessions have got; `None` while nothing is held back.
+    held: Option<Vec<Arc<Frame>>>,
 }
 
 impl Host {
@@ -72,6 +74,7 @@ impl Host {
             inbox,
             paused: false,
             stopped: false,
+            held: None,
         };
         let inner = Arc::new(Mutex::new(inner));
         let thread = std::thread::spawn({
@@ -93,6 +96,19 @@ impl Host {
     /// While paused, nothing is taken from the inbox.
     pub fn pause(&self, paused: bool) {
         lock(&self.inner).paused = paused;
+    }
+
+    /// From now on, frames go to unconfirmed sessions only.
+    pub fn hold(&self) {
+        lock(&self.inner).held.get_or_insert_default();
+    }
+
+    /// Gives the frames that were held back to all others.
+    pub fn release(&self) {
+        let mut inner = lock(&self.inner);
+        let held = inner.held.take().unwrap();
+        let gateway = inner.gateway.as_ref().unwrap();
+        held.iter().for_each(|frame| gateway.publish(frame, Audience::Confirmed));
     }
 
     /// Sends an event to everyone, in a frame of its own.
@@ -192,8 +208,15 @@ impl Inner {
 
     fn publish(&mut self) {
         let frame = Arc::new(self.world.frame());
+        let audience = match &mut self.held {
+            Some(held) => {
+                held.push(Arc::clone(&frame));
+                Audience::Unconfirmed
+            }
+            None => Audience::Everyone,
+        };
         if let Some(gateway) = &self.gateway {
-            gateway.publish(&frame);
+            gateway.publish(&frame, audience);
         }
     }
 }

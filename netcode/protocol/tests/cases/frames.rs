@@ -347,6 +347,7 @@ fn results(stage: &mut Stage) -> Vec<Vec<u8>> {
         FailCode::RateLimited,
         FailCode::Busy,
         FailCode::Internal,
+        FailCode::Storage,
     ];
     for (index, code) in code.into_iter().enumerate() {
         let id = if code == FailCode::Internal { u64::MAX } else { 0 };

@@ -9,9 +9,11 @@ use crate::support::json::hex;
 const SCHEMA: SchemaHash = SchemaHash([0xab; 32]);
 
 pub fn client() -> Vec<(&'static str, ClientMessage<'static>, Value)> {
-    let hello = |schema: SchemaHash, token: &'static [u8]| {
-        let value = json!({ "kind": "hello", "protocol": 1, "schema": hex(&schema.0), "token": hex(token) });
-        (ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, token }, value)
+    let hello = |schema: SchemaHash, unconfirmed: bool, token: &'static [u8]| {
+        let value = json!({
+            "kind": "hello", "protocol": 1, "schema": hex(&schema.0), "unconfirmed": unconfirmed, "token": hex(token),
+        });
+        (ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, unconfirmed, token }, value)
     };
     let call = |seq: u32, reducer: u32, args: &'static [u8]| {
         let value = json!({ "kind": "call", "seq": seq, "reducer": reducer, "args": hex(args) });
@@ -21,8 +23,9 @@ pub fn client() -> Vec<(&'static str, ClientMessage<'static>, Value)> {
         (ClientMessage::Ping { client_us }, json!({ "kind": "ping", "client_us": client_us.to_string() }))
     };
     [
-        ("hello", hello(SCHEMA, b"token of anna")),
-        ("hello-anonymous", hello(SchemaHash::UNKNOWN, b"")),
+        ("hello", hello(SCHEMA, false, b"token of anna")),
+        ("hello-anonymous", hello(SchemaHash::UNKNOWN, false, b"")),
+        ("hello-unconfirmed", hello(SCHEMA, true, b"token of anna")),
         ("call", call(1, 0, &[0, 0, 0x80, 0x3f])),
         ("call-largest", call(u32::MAX, u32::MAX, &[7; 200])),
         ("call-empty", call(300, 12, &[])),
