@@ -15,6 +15,8 @@ const PAGE_BITS: u32 = 12;
 const PAGE_SLOTS: usize = 1 << PAGE_BITS;
 /// How many pages beyond the last the directory may grow at once.
 const PAGES_AHEAD_MAX: usize = 1 << 12;
+/// How many pages a directory may be told to expect: 17 thousand million ids, 100 MiB of directory.
+const PAGES_EXPECTED_MAX: u64 = 1 << 22;
 
 /// Where the rows of an entity are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,17 @@ struct Slot {
     at: RowAt,
 }
 
+/// What [`Ids::seek`] came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seek {
+    /// An entity, and where its rows are.
+    Found(EntityId, RowAt),
+    /// Nothing yet: go on from this number.
+    Paused(u64),
+    /// There is none.
+    End,
+}
+
 #[derive(Debug)]
 struct Page {
     slots: Box<[Option<Slot>]>,
@@ -48,6 +61,8 @@ pub(crate) struct Ids {
     /// The sequence number of the next entity.
     next: u64,
     count: usize,
+    /// How far the directory may grow at once, beside [`PAGES_AHEAD_MAX`].
+    expected: usize,
     pages: Vec<Option<Page>>,
     others: HashMap<EntityId, Slot>,
     /// By bevy's index; [`EntityId::NONE`] for entities that are not the world's.
@@ -66,6 +81,12 @@ impl Ids {
     /// The sequence number that the next new entity gets.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.next
+    }
+
+    /// Numbers below `next` may have been used before: they are not given out, and may come back.
+    pub(crate) fn expect(&mut self, next: u64) {
+        self.next = self.next.max(next);
+        self.expected = (next >> PAGE_BITS).min(PAGES_EXPECTED_MAX) as usize;
     }
 
     /// A new id. It stays used even if nothing comes of it: it may have been told to somebody.
@@ -135,7 +156,7 @@ impl Ids {
         self.names[index] = id;
 
         let page = (id.sequence() >> PAGE_BITS) as usize;
-        if id.region() != self.region || page > self.pages.len() + PAGES_AHEAD_MAX {
+        if id.region() != self.region || page > self.pages.len().max(self.expected) + PAGES_AHEAD_MAX {
             self.others.insert(id, slot);
             return;
         }
@@ -146,6 +167,36 @@ impl Ids {
             .get_or_insert_with(|| Page { slots: vec![None; PAGE_SLOTS].into_boxed_slice(), used: 0 });
         page.slots[id.sequence() as usize & (PAGE_SLOTS - 1)] = Some(slot);
         page.used += 1;
+    }
+
+    /// The first entity of the directory whose sequence number is `from` or above and below `end`. Each number
+    /// or page that is looked at costs one of `looks`; the search pauses when there are none left.
+    #[inline]
+    pub(crate) fn seek(&self, from: u64, end: u64, looks: &mut usize) -> Seek {
+        let mut at = from;
+        while at < end {
+            if *looks == 0 {
+                return Seek::Paused(at);
+            }
+            *looks -= 1;
+            let number = at >> PAGE_BITS;
+            if number >= self.pages.len() as u64 {
+                break;
+            }
+            match &self.pages[number as usize] {
+                None => at = (number + 1) << PAGE_BITS,
+                Some(page) => match &page.slots[at as usize & (PAGE_SLOTS - 1)] {
+                    Some(slot) => return Seek::Found(EntityId::new(self.region, at), slot.at),
+                    None => at += 1,
+                },
+            }
+        }
+        Seek::End
+    }
+
+    /// The entities that are not in the directory, in no order.
+    pub(crate) fn others(&self) -> impl ExactSizeIterator<Item = EntityId> {
+        self.others.keys().copied()
     }
 
     pub(crate) fn remove(&mut self, id: EntityId) -> Option<Entity> {

@@ -1,6 +1,7 @@
 //! Calls for later.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use evertick_schema::Timestamp;
 use hashbrown::HashMap;
@@ -90,6 +91,15 @@ impl Timers {
         due
     }
 
+    /// The timers behind `last` in the order they will run, or all.
+    pub(crate) fn after(
+        &self,
+        last: Option<(Timestamp, TimerId)>,
+    ) -> impl Iterator<Item = (TimerId, Timestamp, &TimedCall)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.waiting.range((from, Bound::Unbounded)).map(|((at, id), call)| (*id, *at, call))
+    }
+
     /// The timers in the order they will run.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TimerId, Timestamp, &TimedCall)> {
         self.waiting.iter().map(|((at, id), call)| (*id, *at, call))
@@ -128,12 +138,24 @@ impl Timers {
         self.first = self.next;
     }
 
+    /// The number of the next timer.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Numbers below `next` may have been used before, and are not given out again.
+    pub(crate) fn expect(&mut self, next: u64) {
+        self.next = self.next.max(next);
+        self.first = self.next;
+    }
+
     /// Applies a change of the original.
     pub(crate) fn apply(&mut self, op: &TimerOp) {
         match op {
             TimerOp::Set(timer) => {
-                self.next = self.next.max(timer.id.0 + 1);
-                self.first = self.next;
+                self.expect(timer.id.0.saturating_add(1));
+                // A snapshot may have it already.
+                self.take(timer.id);
                 self.put(timer.clone());
             }
             TimerOp::Gone(id) => drop(self.take(*id)),

@@ -45,16 +45,16 @@ impl World {
             Change::Removed { row, old } => {
                 let bytes = self.store.log.old(old).to_owned();
                 self.add_row(row, entity, bevy, &bytes);
-                self.restore(row, entity, old);
+                self.write_back(row, entity, old);
             }
             Change::Updated { row, old } => {
-                self.restore(row, entity, old);
+                self.write_back(row, entity, old);
             }
         }
     }
 
     /// Writes `old` over the row that is there.
-    fn restore(&mut self, row: RowId, entity: EntityId, old: Old) {
+    fn write_back(&mut self, row: RowId, entity: EntityId, old: Old) {
         let Store { rows, log, tables, ids, .. } = &mut self.store;
         let at = ids.locate(entity).expect("the entity of a change that is undone is there again");
         let state = &mut rows[row.index()];

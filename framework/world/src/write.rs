@@ -6,6 +6,7 @@
 use bevy_ecs::entity::Entity;
 use evertick_schema::{EntityId, RowKind, check_row};
 
+use crate::columns;
 use crate::diff::same_bytes;
 use crate::error::WriteError;
 use crate::ids::RowAt;
@@ -201,15 +202,20 @@ impl World {
 impl World {
     /// Adds a row that is not there.
     pub(crate) fn add_row(&mut self, row: RowId, entity: EntityId, bevy: Entity, bytes: &[u8]) {
-        let from = location(&self.ecs, bevy);
-        let Store { rows, tables, scratch, .. } = &mut self.store;
-        let state = &mut rows[row.index()];
-        state.column.insert(&mut self.ecs, bevy, bytes, scratch);
+        let state = &mut self.store.rows[row.index()];
         state.count += 1;
         state.pending.structural = true;
         for index in &mut state.indexes {
             index.insert(index.key_of(bytes), entity);
         }
+        self.place_row(row, bevy, bytes);
+    }
+
+    /// Adds a row that is not there to bevy's tables; indexes and count know already, or are yet to be built.
+    pub(crate) fn place_row(&mut self, row: RowId, bevy: Entity, bytes: &[u8]) {
+        let from = location(&self.ecs, bevy);
+        let Store { rows, tables, scratch, .. } = &mut self.store;
+        rows[row.index()].column.insert(&mut self.ecs, bevy, bytes, scratch);
         tables.learn(&self.ecs, rows);
         self.relocated(bevy, from);
     }
@@ -249,6 +255,15 @@ impl World {
         self.store.tables.learn(&self.ecs, &self.store.rows);
         self.store.tables.restructured(at.table_id);
         bevy
+    }
+
+    /// Makes `entity` with rows of different types, ascending; indexes, counts and grid are yet to be built.
+    pub(crate) fn bring_with(&mut self, entity: EntityId, with: &[(RowId, &[u8])]) {
+        let Store { rows, ids, tables, scratch, .. } = &mut self.store;
+        let (bevy, at) = columns::spawn(&mut self.ecs, rows, with, scratch);
+        ids.insert(entity, bevy, at);
+        tables.learn(&self.ecs, rows);
+        tables.restructured(at.table_id);
     }
 
     /// Removes `entity` with its rows; indexes, grid and counts know already.

@@ -109,6 +109,13 @@ impl<K: Key> Keyed<K> {
         }
     }
 
+    /// Makes room for so many entries more. How many keys they share is not known, unless that is none.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        if let Self::UniqueHash(entries) = self {
+            entries.reserve(more);
+        }
+    }
+
     pub(crate) fn insert(&mut self, key: K, entity: EntityId) {
         match self {
             Self::UniqueHash(entries) => drop(entries.insert(key, entity)),

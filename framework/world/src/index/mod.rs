@@ -113,6 +113,15 @@ impl Index {
         }
     }
 
+    /// Makes room for so many entities more, where that is known to be needed.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        match &mut self.entries {
+            Entries::Dense(_) => {}
+            Entries::Numbers(entries) => entries.reserve(more),
+            Entries::Bytes(entries) => entries.reserve(more),
+        }
+    }
+
     /// Adds `entity` under `key`, which is of a valid row, and if the index is unique nobody else's.
     pub(crate) fn insert(&mut self, key: &[u8], entity: EntityId) {
         match &mut self.entries {
