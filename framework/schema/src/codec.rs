@@ -58,6 +58,16 @@ impl<'buf> RowWriter<'buf> {
         self.put(at + 4, &(len as u32).to_le_bytes());
         offset
     }
+
+    /// Bytes of the row so far.
+    pub const fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether the row has no bytes so far.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Reads fields from one row's bytes. Every read is checked.

@@ -25,6 +25,7 @@ mod hex;
 mod ids;
 mod impls;
 mod layout;
+mod migration;
 mod problems;
 mod traits;
 mod types;
@@ -39,6 +40,7 @@ pub use description::{
 pub use hash::SchemaHash;
 pub use ids::{Duration, EntityId, Identity, SessionId, Timestamp};
 pub use layout::{FieldLayout, RowLayout};
+pub use migration::{Migration, MigrationRefused, RowConversion, RowMigration};
 pub use problems::Problem;
 pub use traits::{Call, Field, NoRefusal, Refusal, RefusalBytes, Row};
 pub use types::{EnumType, EnumVariant, FieldDef, Lane, StructType, Type, WireDef};

@@ -1,5 +1,7 @@
 //! The check of a whole description.
 
+mod storage;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -66,6 +68,7 @@ impl Problems<'_> {
             self.add("", format!("the module's name {:?} is not an identifier", module.name));
         }
         self.names("row", module.rows.iter().map(|row| row.name.as_str()));
+        self.row_names(module);
         self.names("reducer", module.reducers.iter().map(|reducer| reducer.name.as_str()));
         self.names("system", module.systems.iter().map(|system| system.name.as_str()));
         for kind in [ReducerKind::Init, ReducerKind::Connect, ReducerKind::Disconnect, ReducerKind::Upgrade] {
@@ -96,6 +99,8 @@ impl Problems<'_> {
     fn row(&mut self, row: &RowDef) {
         let place = format!(".{}", row.name);
         self.fields(&place, &row.fields);
+        self.stored_fields(&place, &row.fields);
+        self.storage(&place, row);
         let layout = RowLayout::of(&row.fields);
         if layout.size as usize > ROW_BYTES_MAX {
             return self.add(place, format!("a row takes {} bytes, more than {ROW_BYTES_MAX}", layout.size));
@@ -180,6 +185,7 @@ impl Problems<'_> {
                     self.add(place, format!("struct {} must have fields of fixed size only", of.name));
                 }
                 self.fields(place, &of.fields);
+                self.stored_fields(place, &of.fields);
             }
             _ => {}
         }
@@ -277,6 +283,7 @@ impl Problems<'_> {
     fn reducer(&mut self, reducer: &ReducerDef) {
         let place = format!(".{}()", reducer.name);
         self.fields(&place, &reducer.params);
+        self.unstored_fields(&place, &reducer.params);
         if reducer.kind != ReducerKind::Call && !reducer.params.is_empty() {
             self.add(&place, format!("{:?} reducers take no arguments", reducer.kind));
         }
@@ -290,7 +297,9 @@ impl Problems<'_> {
             self.add(&place, "more refusals than a u16 can number");
         }
         for refusal in &reducer.refusals {
-            self.fields(&format!("{place}.{}", refusal.name), &refusal.fields);
+            let place = format!("{place}.{}", refusal.name);
+            self.fields(&place, &refusal.fields);
+            self.unstored_fields(&place, &refusal.fields);
         }
     }
 
