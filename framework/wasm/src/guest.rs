@@ -148,6 +148,12 @@ impl Guest for WasmGuest {
         self.live = Some(live);
         Ok(())
     }
+
+    /// The next call gets a fresh instance.
+    fn renew(&mut self) {
+        self.live = None;
+        self.back_off = BackOff::default();
+    }
 }
 
 /// Counts calls, not time: the same calls give the same answers.

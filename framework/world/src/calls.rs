@@ -76,10 +76,6 @@ impl Reducer {
         Self { params: RowLayout::of(&def.params), result: RowLayout::of(&result), def }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.def.name
-    }
-
     pub(crate) fn kind(&self) -> ReducerKind {
         self.def.kind
     }

@@ -90,7 +90,7 @@ impl World {
                 }
             }
         }
-        let in_grid = self.store.grid.iter().count();
+        let in_grid = self.store.grid.cells().map(|(_, entities)| entities.len()).sum::<usize>();
         if in_grid != placed {
             return wrong(format!("{in_grid} entities are in the grid, {placed} have a place"));
         }

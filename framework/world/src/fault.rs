@@ -33,6 +33,11 @@ impl FaultLog {
         self.last_id
     }
 
+    /// Goes on from fault number `last_id`.
+    pub(crate) fn resume(&mut self, last_id: u64) {
+        self.last_id = last_id;
+    }
+
     /// How many there have been since the start.
     pub(crate) fn count(&self) -> u64 {
         self.last_id

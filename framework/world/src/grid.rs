@@ -181,9 +181,10 @@ impl Grid {
         }
     }
 
-    /// All entities with their cells.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (EntityIndex, Cell)> {
-        self.cells.iter().flat_map(|data| data.entities.iter().map(|entity| (*entity, data.cell)))
+    /// The cells with the entities in them.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (Cell, &[EntityIndex])> {
+        let occupied = self.cells.iter().filter(|data| !data.entities.is_empty());
+        occupied.map(|data| (data.cell, &data.entities[..]))
     }
 
     /// Whether an entity at `place` may be in `cell`.

@@ -26,6 +26,10 @@ pub trait Guest: Send {
     /// Runs system number `system` on what `view` shows, and hands what it wrote to `view`. On `Err` nothing
     /// of the run is kept, whatever it handed over before.
     fn run(&mut self, system: u32, view: &mut SystemView<'_>) -> Result<(), GuestFault>;
+
+    /// Forgets all that the code remembers by itself, so that it goes on as one that was just loaded. What has
+    /// no memory of its own has nothing to do.
+    fn renew(&mut self) {}
 }
 
 /// How a reducer ended.

@@ -45,6 +45,8 @@ pub(crate) struct LoadedModule {
     /// The world's numbers of the module's row types.
     pub(crate) rows: Arc<[RowId]>,
     pub(crate) reducers: Vec<Reducer>,
+    /// The reducers' names, `module.reducer`.
+    pub(crate) names: Vec<Arc<str>>,
     pub(crate) rules: Arc<CommandRules>,
     pub(crate) guest: SharedGuest,
 }
@@ -61,7 +63,10 @@ impl LoadedModule {
             rows: rows.iter().map(rule).collect(),
             reducers: description.reducers.iter().map(|def| (def.name.clone(), def.params.clone())).collect(),
         };
+        let names =
+            description.reducers.iter().map(|def| format!("{}.{}", description.name, def.name).into());
         Self {
+            names: names.collect(),
             name: description.name,
             rows: rows.into(),
             reducers: description.reducers.into_iter().map(Reducer::new).collect(),
@@ -90,6 +95,6 @@ impl LoadedModule {
 
     /// `module.reducer`.
     pub(crate) fn qualified(&self, reducer: u32) -> String {
-        format!("{}.{}", self.name, self.reducers[reducer as usize].name())
+        self.names[reducer as usize].to_string()
     }
 }

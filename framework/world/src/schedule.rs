@@ -11,12 +11,15 @@ use crate::module::LoadedModule;
 use crate::order::{Declared, order};
 use crate::params::{Params, conflict};
 use crate::simulation::SimulationError;
-use crate::system::{GuestSystem, Pace, RunState, SystemName, Turn};
+use crate::system::{GuestSystem, Pace, RunState, SharedPace, SystemName, Turn};
+use crate::trace::Trace;
 use crate::world::World;
 
 /// All systems, in order.
 pub(crate) struct Systems {
     schedule: Schedule,
+    /// The systems' paces, by module, then as declared.
+    pub(crate) paces: Vec<SharedPace>,
 }
 
 /// What one run of all systems did.
@@ -54,8 +57,8 @@ impl Systems {
                     rows: Arc::clone(&loaded.rows),
                     rules: Arc::clone(&loaded.rules),
                     params,
-                    pace: Pace::new(tick, def.every_us.map(Duration)),
-                    seed: world.config().seed ^ hash(&name),
+                    pace: SharedPace::new(Pace::new(tick, def.every_us.map(Duration))),
+                    stream: hash(&name),
                     state: RunState::default(),
                     name: SystemName(name.into()),
                 });
@@ -64,6 +67,7 @@ impl Systems {
         let accesses: Vec<&FilteredAccessSet> = systems.iter().map(|system| &system.params.access).collect();
         let order = order(&declared, |a, b| conflict(accesses[a], accesses[b]))?;
 
+        let paces = systems.iter().map(|system| system.pace.clone()).collect();
         let mut schedule = Schedule::default();
         schedule.set_executor(SingleThreadedExecutor::new());
         let names: Vec<SystemName> = systems.iter().map(|system| system.name.clone()).collect();
@@ -75,16 +79,23 @@ impl Systems {
         }
         let built = schedule.initialize(&mut world.ecs);
         built.expect("systems whose order has no cycle can be scheduled");
-        Ok(Self { schedule })
+        Ok(Self { schedule, paces })
     }
 
-    /// Runs the systems that are due.
-    pub(crate) fn run(&mut self, world: &mut World, tick: u64, now: Timestamp) -> SystemsRun {
+    /// Runs the systems that are due, and adds what they did to `trace`.
+    pub(crate) fn run(
+        &mut self,
+        world: &mut World,
+        tick: u64,
+        now: Timestamp,
+        trace: &mut Option<Trace>,
+    ) -> SystemsRun {
         world.lend(|ecs| {
-            ecs.insert_resource(Turn::new(tick, now));
+            ecs.insert_resource(Turn::new(tick, now, trace.take()));
             self.schedule.run(ecs);
-            let Turn { run, skipped, faults, .. } = ecs.remove_resource().expect("it was inserted above");
-            SystemsRun { run, skipped, faults }
+            let turn: Turn = ecs.remove_resource().expect("it was inserted above");
+            *trace = turn.trace;
+            SystemsRun { run: turn.run, skipped: turn.skipped, faults: turn.faults }
         })
     }
 }

@@ -16,6 +16,7 @@ use crate::order::OrderError;
 use crate::registry::RegisterError;
 use crate::row::RowId;
 use crate::schedule::Systems;
+use crate::trace::Trace;
 use crate::{Config, Delta, World, WriteError};
 
 /// The most timers that run in one tick; the rest run in the next.
@@ -66,7 +67,7 @@ pub enum SimulationError {
         /// The other.
         second: usize,
     },
-    /// An init reducer did not do its work.
+    /// An init or upgrade reducer did not do its work.
     #[error("{reducer} failed, so the world can't start: {reason}")]
     Init {
         /// `module.reducer`.
@@ -101,11 +102,16 @@ pub struct TickReport {
 
 /// A world and the modules that live in it.
 pub struct Simulation {
-    world: World,
-    modules: Vec<LoadedModule>,
-    systems: Systems,
-    faults: FaultLog,
-    tick: u64,
+    pub(crate) world: World,
+    pub(crate) modules: Vec<LoadedModule>,
+    descriptions: Vec<ModuleDescription>,
+    pub(crate) systems: Systems,
+    pub(crate) faults: FaultLog,
+    /// Simulated time of one tick.
+    pub(crate) tick_length: Duration,
+    /// The number of the last tick.
+    pub(crate) tick: u64,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -141,7 +147,16 @@ impl Simulation {
             descriptions.push(description);
         }
         let systems = Systems::new(&mut world, tick, &loaded, &descriptions)?;
-        Ok(Self { world, modules: loaded, systems, faults: FaultLog::default(), tick: 0 })
+        Ok(Self {
+            world,
+            modules: loaded,
+            descriptions,
+            systems,
+            faults: FaultLog::default(),
+            tick_length: tick,
+            tick: 0,
+            trace: None,
+        })
     }
 
     /// The world, to read.
@@ -159,10 +174,20 @@ impl Simulation {
         self.modules.get(usize::from(module)).map_or(&[], |module| &module.rows)
     }
 
+    /// What the modules say about themselves, in their order: module numbers are positions in it.
+    pub fn modules(&self) -> &[ModuleDescription] {
+        &self.descriptions
+    }
+
     /// Runs the modules' init reducers, each its own transaction. To be called once, on a new world.
     pub fn init(&mut self, now: Timestamp) -> Result<(), SimulationError> {
+        self.prepare(ReducerKind::Init, now)
+    }
+
+    /// Runs the modules' reducers of this kind, each its own transaction; the first that fails ends it.
+    pub(crate) fn prepare(&mut self, kind: ReducerKind, now: Timestamp) -> Result<(), SimulationError> {
         for module in 0..self.modules.len() {
-            let Some(reducer) = self.modules[module].lifecycle(ReducerKind::Init) else { continue };
+            let Some(reducer) = self.modules[module].lifecycle(kind) else { continue };
             let reason = match self.transact(module, reducer, &[], &Caller::default(), now) {
                 Ok(Outcome::Ok(_)) => {
                     self.run_detached(now);
@@ -201,7 +226,11 @@ impl Simulation {
         let mut result = CallResult::Ok(Vec::new());
         for module in &self.modules {
             let Some(reducer) = module.lifecycle(ReducerKind::Connect) else { continue };
-            match module.run(&mut tx, reducer, &[]) {
+            let outcome = module.run(&mut tx, reducer, &[]);
+            if let Some(trace) = &mut self.trace {
+                trace.reducer(&module.names[reducer as usize], &tx, &outcome);
+            }
+            match outcome {
                 Ok(Outcome::Ok(_)) => continue,
                 Ok(Outcome::Refused { variant, message, fields }) => {
                     result = CallResult::Refused { variant, message, fields };
@@ -243,7 +272,7 @@ impl Simulation {
         self.tick += 1;
         let faults_before = self.faults.count();
         let timers_fired = self.run_timers(now);
-        let systems = self.systems.run(&mut self.world, self.tick, now);
+        let systems = self.systems.run(&mut self.world, self.tick, now, &mut self.trace);
         for (name, fault) in systems.faults {
             self.faults.add(name, fault);
         }
@@ -350,7 +379,11 @@ impl Simulation {
         now: Timestamp,
     ) -> Result<Outcome, GuestFault> {
         let mut tx = self.world.begin(Cause { caller: caller.clone(), now });
-        let outcome = self.modules[module].run(&mut tx, reducer, args);
+        let module = &self.modules[module];
+        let outcome = module.run(&mut tx, reducer, args);
+        if let Some(trace) = &mut self.trace {
+            trace.reducer(&module.names[reducer as usize], &tx, &outcome);
+        }
         match outcome {
             Ok(Outcome::Ok(_)) => tx.accept().map_err(|error| over_limit(&error))?,
             Ok(Outcome::Refused { .. }) => tx.refuse(),

@@ -13,7 +13,7 @@ const SPARE_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Sweep {
     /// Parameter, table and column in the system's view.
-    slot: [usize; 3],
+    pub(crate) slot: [usize; 3],
     pub(crate) row: RowId,
     pub(crate) table: TableId,
     /// The version of the table's entities when row numbers were taken.

@@ -10,8 +10,8 @@
 //! commands wait until the last run of a sync point is applied. Between two systems that conflict, or that are
 //! ordered, there is a sync point; so a system sees all that such a one before it did.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bevy_ecs::change_detection::{CheckChangeTicks, Tick};
 use bevy_ecs::resource::Resource;
@@ -31,6 +31,7 @@ use crate::random::Stream;
 use crate::reads::Reads;
 use crate::row::RowId;
 use crate::sweep::{RunOutput, Sweep};
+use crate::trace::Trace;
 use crate::view::SystemView;
 use crate::world::World;
 
@@ -50,11 +51,13 @@ pub(crate) struct Turn {
     pub(crate) run: u32,
     pub(crate) skipped: u64,
     pub(crate) faults: Vec<(String, GuestFault)>,
+    /// What systems do, where that is wanted.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Turn {
-    pub(crate) fn new(tick: u64, now: Timestamp) -> Self {
-        Self { tick, now, ..Self::default() }
+    pub(crate) fn new(tick: u64, now: Timestamp, trace: Option<Trace>) -> Self {
+        Self { tick, now, trace, ..Self::default() }
     }
 }
 
@@ -68,10 +71,24 @@ pub(crate) struct GuestSystem {
     pub(crate) rows: Arc<[RowId]>,
     pub(crate) rules: Arc<CommandRules>,
     pub(crate) params: Params,
-    pub(crate) pace: Pace,
-    /// What its random numbers start from.
-    pub(crate) seed: u64,
+    pub(crate) pace: SharedPace,
+    /// A number of its own, which its random numbers start from together with the world's seed.
+    pub(crate) stream: u64,
     pub(crate) state: RunState,
+}
+
+/// A system's pace, which is also reached from outside of bevy's schedule. Nobody ever waits for it.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedPace(Arc<Mutex<Pace>>);
+
+impl SharedPace {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self(Arc::new(Mutex::new(pace)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// When a system runs.
@@ -81,10 +98,10 @@ pub(crate) struct Pace {
     pub(crate) tick: Duration,
     /// Between two runs; `None` is each tick.
     pub(crate) every: Option<Duration>,
-    /// Since the last run.
-    elapsed: i64,
+    /// Since the last run, in microseconds.
+    pub(crate) elapsed: i64,
     /// How much of `elapsed` the last runs were early or late.
-    carried: i64,
+    pub(crate) carried: i64,
 }
 
 impl Pace {
@@ -119,7 +136,7 @@ pub(crate) struct RunState {
 impl GuestSystem {
     /// Runs the guest if the system is due, and keeps what it hands over.
     fn run_guest(&mut self, ecs: &Ecs) {
-        let Some(delta_time) = self.pace.step() else { return };
+        let Some(delta_time) = self.pace.lock().step() else { return };
         let turn = ecs.resource::<Turn>();
         turn.unapplied.fetch_add(1, Ordering::Relaxed);
         self.state.ran = true;
@@ -140,7 +157,7 @@ impl GuestSystem {
             reads,
             rules: &self.rules,
             grants: &self.params.grants,
-            random: Stream::new(self.seed, turn.tick),
+            random: Stream::new(reads.store.config.seed ^ self.stream, turn.tick),
             output: &mut self.state.output,
         };
         let result = self.guest.lock().run(self.number, &mut view);
@@ -189,6 +206,9 @@ impl System for GuestSystem {
     fn apply_deferred(&mut self, ecs: &mut Ecs) {
         if !std::mem::take(&mut self.state.ran) {
             return;
+        }
+        if let Some(trace) = &mut ecs.resource_mut::<Turn>().trace {
+            trace.system(&self.name.0, &self.state.output);
         }
         let refused = if self.state.output.sweeps.is_empty() {
             0

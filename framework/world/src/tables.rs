@@ -83,6 +83,11 @@ impl Tables {
         self.known.get(table.as_usize()).map_or(&[], |known| known.rows.as_slice())
     }
 
+    /// All tables with their row types, in the order in which they were made.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (TableId, &[RowId])> {
+        self.known.iter().enumerate().map(|(table, known)| (TableId::from_usize(table), &known.rows[..]))
+    }
+
     /// The row type that says where a table's entities are.
     #[inline]
     pub(crate) fn spatial(&self, table: TableId) -> Option<RowId> {

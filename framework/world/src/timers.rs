@@ -110,6 +110,18 @@ impl Timers {
         self.changes.len()
     }
 
+    /// The timers that were set or taken behind `mark`, with what they are now, if they wait.
+    pub(crate) fn changed_since(
+        &self,
+        mark: usize,
+    ) -> impl Iterator<Item = (TimerId, Option<(Timestamp, &TimedCall)>)> {
+        self.changes[mark..].iter().map(|change| {
+            let (Change::Set(id) | Change::Gone(id, _)) = change;
+            let waiting = self.times.get(id).and_then(|at| Some((*at, self.waiting.get(&(*at, *id))?)));
+            (*id, waiting)
+        })
+    }
+
     pub(crate) fn undo_to(&mut self, mark: usize) {
         while self.changes.len() > mark {
             match self.changes.pop() {

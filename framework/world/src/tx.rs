@@ -30,11 +30,11 @@ pub struct Tx<'w> {
 
 /// What an abort goes back to, beside the log.
 #[derive(Debug)]
-struct Start {
-    events: usize,
-    sessions: usize,
-    timers: usize,
-    detached: usize,
+pub(crate) struct Start {
+    pub(crate) events: usize,
+    pub(crate) sessions: usize,
+    pub(crate) timers: usize,
+    pub(crate) detached: usize,
     random: Stream,
 }
 
@@ -58,6 +58,11 @@ impl<'w> Tx<'w> {
             random: store.random.clone(),
         };
         Self { world, cause, start, over: None, open: true }
+    }
+
+    /// Where its part of what is to be committed begins, but for the log's, which the world has.
+    pub(crate) fn start(&self) -> &Start {
+        &self.start
     }
 
     /// Who called.
