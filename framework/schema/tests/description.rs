@@ -3,8 +3,8 @@
 
 use evertick_schema::{
     ABI_VERSION, Access, FieldDef, IndexDef, IndexKind, ModuleDescription, ParamDef, RateDef, ReducerDef,
-    ReducerKind, RowDef, RowKind, SpatialDef, SystemDef, TermDef, Type, Visibility, WireDef, owner_row,
-    player_row,
+    ReducerKind, RowDef, RowKind, SpatialDef, StorageClass, SystemDef, TermDef, Type, Visibility, WireDef,
+    owner_row, player_row,
 };
 
 fn row(name: &str, kind: RowKind, fields: Vec<FieldDef>) -> RowDef {
@@ -96,4 +96,94 @@ fn problems_name_module_row_and_field() {
     assert!(problems(|module| module.name = "a b".into())[0].contains("not an identifier"));
     let nested = (0..9).fold(Type::U8, |ty, _| Type::List(Box::new(ty)));
     assert!(problems(|module| module.rows[1].fields[0].ty = nested.clone())[0].contains("nested"));
+}
+
+#[test]
+fn what_is_stored_has_keys_of_its_own() {
+    let mut module = module();
+    module.rows[0].storage = StorageClass::Checkpoint { every_us: 5_000_000 };
+    module.rows[0].was = Some("Place".into());
+    module.rows[1].storage = StorageClass::Transient;
+    module.rows[1].fields[0].was = Some("number".into());
+    module.rows[1].fields[0].default = Some(vec![0x0a, 0, 0, 0xff]);
+    module.check().unwrap();
+    let json = module.to_json();
+    let text = String::from_utf8(json.clone()).unwrap();
+    for part in [
+        r#""spatial":{"at":0},"storage":{"checkpoint":{"every_us":5000000}},"was":"Place"}"#,
+        r#""fields":[{"name":"kind","type":"u32","was":"number","default":"0a0000ff"}]"#,
+        r#""storage":"transient"}"#,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(ModuleDescription::from_json(&json).unwrap(), module);
+    for (good, bad) in [("0a0000ff", "0a0000f"), ("0a0000ff", "0a0000fg"), (":5000000", ":\"5s\"")] {
+        let error = ModuleDescription::from_json(text.replace(good, bad).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("not valid JSON of a description"), "{error}");
+    }
+}
+
+#[test]
+fn problems_of_what_is_stored() {
+    let event = |module: &mut ModuleDescription| {
+        module.rows.push(row("Ping", RowKind::Event, vec![FieldDef::new("x", Type::U8)]));
+        module.rows.len() - 1
+    };
+    let every_0 = StorageClass::Checkpoint { every_us: 0 };
+    assert_eq!(
+        problems(|module| module.rows[0].storage = every_0),
+        ["bitcraft.Position: a checkpoint can't be written every 0 seconds"]
+    );
+    assert_eq!(
+        problems(|module| {
+            let ping = event(module);
+            module.rows[ping].storage = StorageClass::Transient;
+            module.rows[ping].was = Some("Pong".into());
+        }),
+        [
+            "bitcraft.Ping: an event is not stored and has no storage class",
+            "bitcraft.Ping: a former name is for stored row types, in the module that owns them"
+        ]
+    );
+    assert!(problems(|module| module.rows[2].was = Some("Gamer".into()))[0].contains("the module that owns"));
+    assert!(
+        problems(|module| module.rows[0].was = Some("other.Place".into()))[0].contains("without its module")
+    );
+    assert_eq!(
+        problems(|module| module.rows[1].was = Some("NodeDef".into())),
+        [
+            "bitcraft.NodeDef: its former names lead back to itself; to swap names, rename one to a third name first"
+        ]
+    );
+    assert_eq!(
+        problems(|module| {
+            module.rows[0].was = Some("Thing".into());
+            module.rows[1].was = Some("Thing".into());
+        }),
+        ["bitcraft.NodeDef: two row types were called Thing"]
+    );
+    assert_eq!(
+        problems(|module| module.rows[1].fields[0].default = Some(vec![1])),
+        [
+            "bitcraft.NodeDef.kind: the default is not a value of the field's type: 1 bytes where the row needs 4"
+        ]
+    );
+    assert_eq!(
+        problems(|module| module.reducers[0].params[0].default = Some(vec![0; 8])),
+        [
+            "bitcraft.gather().node: former names and defaults are for fields of rows, not for arguments and refusals"
+        ]
+    );
+    assert_eq!(
+        problems(|module| {
+            module.reducers[0].kind = ReducerKind::Upgrade;
+            module.reducers[0].rate = None;
+            let another = ReducerDef { name: "again".into(), params: vec![], ..module.reducers[0].clone() };
+            module.reducers.push(another);
+        }),
+        [
+            "bitcraft: there is more than one Upgrade reducer; keep one and call the others from it",
+            "bitcraft.gather(): Upgrade reducers take no arguments"
+        ]
+    );
 }
