@@ -13,11 +13,19 @@
 /// | `visible = everyone` | everyone who is connected |
 /// | `spatial` | places the entity in space: by its first `Vec2` or `Vec3` (x and z count), and a `space: u32` if it has one |
 /// | `spatial(at = field, space = field)` | the same, by these fields |
+/// | `durable` | a change is on the disk before clients are shown it; the default |
+/// | `checkpoint`, `checkpoint = "5s"` | inserts and removals are stored as if durable; updates every 5 seconds, or as often as it says |
+/// | `transient` | rows live in memory only, and are gone after a restart |
+/// | `was = "Old"` | the row type's former name, also as `#[was("Old")]` below the attribute |
 /// | `module = "name"` | another module's component of this name and these fields |
 ///
 /// Fields take `#[index]`, `#[index(ordered)]`, `#[index(dense)]` and `#[unique]` (see [`Index`](crate::Index)), and floats
 /// `#[wire(step = 0.01, bits = 16, wrap = 6.28)]`: clients are sent multiples of `step`, in so many bits, and a `wrap`ping
 /// value modulo its period (given `wrap` alone, the period that the bits fill).
+///
+/// When a server starts on rows that another version of the module stored, `#[was("old")]` on a field says what it was
+/// called in them, and `#[default(expression)]` what it is in those from before there was the field; `#[default]` alone
+/// is the type's own default.
 ///
 /// The struct becomes `repr(C)` and gets `Clone`, `Debug` and `PartialEq` unless it derives them. When all its fields are of
 /// fixed size it may have no padding: the compiler's error names the order of fields that has none.
@@ -30,11 +38,19 @@
 ///     pub at: Vec2,
 /// }
 ///
-/// #[component(visible = group(guild))]
+/// #[component(visible = group(guild), was = "Guildmate")]
 /// pub struct Member {
 ///     #[index]
 ///     pub guild: u32,
+///     #[was("level")]
 ///     pub rank: u32,
+///     #[default(100)]
+///     pub honor: u32,
+/// }
+///
+/// #[component(checkpoint = "10s")]
+/// pub struct Mood {
+///     pub joy: f32,
 /// }
 /// # fn main() {}
 /// ```
@@ -43,8 +59,8 @@ pub use evertick_module_macros::component;
 /// Makes a struct a table: a row type keyed by the field `key = field`, which has a unique index. Each row is an entity
 /// with that one component, so all that works on components works on it too.
 ///
-/// It takes `visible` and `module` as [`#[component]`](macro@crate::component) does; nothing in a table is `near`, and its
-/// `owner` is named by a field.
+/// It takes `visible`, the storage classes, `was` and `module` as [`#[component]`](macro@crate::component) does; nothing in
+/// a table is `near`, and its `owner` is named by a field.
 ///
 /// ```
 /// # use evertick_module::prelude::*;
@@ -58,7 +74,7 @@ pub use evertick_module_macros::component;
 /// ```
 pub use evertick_module_macros::table;
 
-/// Makes a struct a resource: a row type with one row. It takes `visible` and `module` as
+/// Makes a struct a resource: a row type with one row. It takes `visible`, the storage classes, `was` and `module` as
 /// [`#[component]`](macro@crate::component) does.
 ///
 /// ```
@@ -95,6 +111,7 @@ pub use evertick_module_macros::event;
 /// | `init` | runs once, when the world is made |
 /// | `connect` | runs when a session opens; a refusal turns it away |
 /// | `disconnect` | runs when a session has closed |
+/// | `upgrade` | runs once, after stored rows of another version of the module were brought to this one's shape |
 /// | `private` | only timers and other reducers may call it |
 /// | `role = Admin` | the caller must have this role |
 /// | `rate = "5/s"` | how often a session may call it, with bursts up to that many: calls per time, as in `"10/2min"` |
@@ -155,7 +172,9 @@ pub use evertick_module_macros::system;
 pub use evertick_module_macros::Refusal;
 
 /// Makes a type one that may stand in rows, arguments and results: a C-like enum with `#[repr(u8)]` (or `u16`, `u32`),
-/// or a struct of fields of fixed size with `#[repr(C)]`.
+/// or a struct of fields of fixed size with `#[repr(C)]`, whose fields take `#[wire]`, `#[was]` and `#[default]` as those
+/// of a [component](macro@crate::component) do. (Beside a derived `Default` there can be no `#[default]`, which the standard
+/// library claims; write that `impl` by hand.)
 ///
 /// ```
 /// # use evertick_module::prelude::*;

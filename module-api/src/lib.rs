@@ -115,7 +115,7 @@ pub mod __private {
     pub use crate::errors::{DuplicateVariant, MissingVariant};
     pub use crate::log::{Level, write as log};
     pub use crate::padding::{Padding, Part};
-    pub use crate::rows::{Buffer, ModuleCall, ModuleRow, buffer_len, origin, spatial};
+    pub use crate::rows::{Buffer, ModuleCall, ModuleRow, buffer_len, default_bytes, origin, spatial};
     pub use crate::slot::Slot;
     pub use crate::system::View;
     #[cfg(target_arch = "wasm32")]

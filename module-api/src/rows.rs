@@ -1,6 +1,6 @@
 //! Row types as the macros make them.
 
-use evertick_schema::{Call, Field, FieldDef, Row, SpatialDef, Type};
+use evertick_schema::{Call, Field, FieldDef, Row, RowWriter, SpatialDef, Type};
 
 use crate::slot::Slot;
 
@@ -106,6 +106,13 @@ pub fn spatial(fields: &[FieldDef], at: Option<u16>, space: Option<u16>) -> Opti
 /// Where an event happens: the named field, or the first that could say so.
 pub fn origin(fields: &[FieldDef], at: Option<u16>) -> Option<u16> {
     at.or_else(|| position(fields, |ty| matches!(ty, Type::EntityId | Type::Vec2 | Type::Vec3)))
+}
+
+/// A field's default: the bytes of a row with the field alone.
+pub fn default_bytes<T: Field>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value.write(&mut RowWriter::new(&mut bytes, T::SIZE), 0);
+    bytes
 }
 
 fn position(fields: &[FieldDef], is: impl Fn(&Type) -> bool) -> Option<u16> {

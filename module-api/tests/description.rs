@@ -9,8 +9,8 @@
 use evertick_module::native::Instance;
 use evertick_module::prelude::*;
 use evertick_module::schema::{
-    Access, IndexDef, IndexKind, ParamDef, RateDef, ReducerKind, RowDef, RowKind, SpatialDef, TermDef, Type,
-    Visibility, WireDef,
+    Access, IndexDef, IndexKind, ParamDef, RateDef, ReducerKind, RowDef, RowKind, SpatialDef, StorageClass,
+    TermDef, Type, Visibility, WireDef,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Field)]
@@ -66,9 +66,52 @@ pub struct Account {
     pub mail: Option<String>,
 }
 
-#[resource(visible = everyone)]
+#[resource(visible = everyone, checkpoint = "90s")]
 pub struct Weather {
     pub rain: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Field)]
+#[repr(C)]
+pub struct Wear {
+    #[was("use_count")]
+    pub uses: u32,
+    #[default(FRESH)]
+    pub quality: u32,
+}
+
+const FRESH: u32 = 100;
+
+impl Default for Wear {
+    fn default() -> Self {
+        Self { uses: 0, quality: FRESH }
+    }
+}
+
+#[component(transient)]
+pub struct Scratch {
+    pub path: Vec<Vec2>,
+}
+
+#[component(checkpoint, was = "Gear")]
+#[derive(Default)]
+pub struct Tool {
+    #[was("damage")]
+    pub wear: Wear,
+    #[default(-2 - 1)]
+    pub bonus: i32,
+    #[default]
+    pub level: u32,
+    #[default("a tool")]
+    pub called: String,
+    #[default(vec![Some(7)])]
+    pub marks: Vec<Option<u8>>,
+}
+
+#[table(durable, key = id)]
+#[was("Door")]
+pub struct Gate {
+    pub id: u32,
 }
 
 #[event(to = near, at = node)]
@@ -116,6 +159,11 @@ fn begin(_ctx: &mut Ctx) -> Result<(), NoRefusal> {
     Ok(())
 }
 
+#[reducer(upgrade)]
+fn bring_over(_ctx: &mut Ctx) -> Result<(), NoRefusal> {
+    Ok(())
+}
+
 #[system(every = "50ms", before = sweep, after = ["other.system"])]
 fn first(
     _now: Now,
@@ -139,8 +187,10 @@ fn sweep(
 }
 
 const PLUGIN: Plugin = plugin! {
-    rows: [Position, Bag, Member, Frozen, Account, Weather, Gathered, Boom, LevelUp, Player],
-    reducers: [rename, respawn, begin],
+    rows: [
+        Position, Bag, Member, Frozen, Account, Weather, Gathered, Boom, LevelUp, Player, Scratch, Tool, Gate,
+    ],
+    reducers: [rename, respawn, begin, bring_over],
     systems: [first, sweep],
 };
 
@@ -156,8 +206,7 @@ fn the_description_is_sound() {
     description.check().unwrap();
     Instance::new(&module()).unwrap();
     let names: Vec<_> = description.rows.iter().map(|row| row.name.as_str()).collect();
-    let all =
-        "evertick.Player evertick.Owner Position Bag Member Frozen Account Weather Gathered Boom LevelUp";
+    let all = "evertick.Player evertick.Owner Position Bag Member Frozen Account Weather Gathered Boom LevelUp Scratch Tool Gate";
     assert_eq!(names.join(" "), all);
 }
 
@@ -204,9 +253,36 @@ fn fields_say_their_types_and_quantizers() {
 }
 
 #[test]
+fn rows_say_what_of_them_is_stored() {
+    assert_eq!(row("Position").storage, StorageClass::Durable);
+    assert_eq!(row("Gate").storage, StorageClass::Durable);
+    assert_eq!(row("Scratch").storage, StorageClass::Transient);
+    assert_eq!(row("Tool").storage, StorageClass::Checkpoint { every_us: 5_000_000 });
+    assert_eq!(row("Weather").storage, StorageClass::Checkpoint { every_us: 90_000_000 });
+    assert_eq!((row("Tool").was.as_deref(), row("Gate").was.as_deref()), (Some("Gear"), Some("Door")));
+    assert_eq!(row("Scratch").was, None);
+}
+
+#[test]
+fn fields_say_what_they_were_and_what_they_are_by_default() {
+    let tool = row("Tool");
+    let was: Vec<_> = tool.fields.iter().map(|field| field.was.as_deref()).collect();
+    assert_eq!(was, [Some("damage"), None, None, None, None]);
+    let defaults: Vec<_> = tool.fields.iter().map(|field| field.default.as_deref()).collect();
+    let called = b"\x08\0\0\0\x06\0\0\0a tool";
+    let marks = b"\x08\0\0\0\x01\0\0\0\x10\0\0\0\x01\0\0\0\x07";
+    let expected: [Option<&[u8]>; 5] =
+        [None, Some(&[0xfd, 0xff, 0xff, 0xff]), Some(&[0; 4]), Some(called), Some(marks)];
+    assert_eq!(defaults, expected);
+    let Type::Struct(wear) = &tool.fields[0].ty else { panic!() };
+    assert_eq!(wear.fields[0].was.as_deref(), Some("use_count"));
+    assert_eq!(wear.fields[1].default.as_deref(), Some(&[100, 0, 0, 0][..]));
+}
+
+#[test]
 fn reducers_say_who_may_call_them_how_often() {
     let description = module().description();
-    let [rename, respawn, begin] = &description.reducers[..] else { panic!() };
+    let [rename, respawn, begin, bring_over] = &description.reducers[..] else { panic!() };
     assert_eq!(rename.role.as_deref(), Some("Admin"));
     assert_eq!(rename.rate, Some(RateDef { calls: 5, per_us: 1_000_000 }));
     let params: Vec<_> = rename.params.iter().map(|param| param.name.as_str()).collect();
@@ -215,6 +291,7 @@ fn reducers_say_who_may_call_them_how_often() {
     assert_eq!(rename.refusals.len(), 3);
     assert_eq!((respawn.private, &respawn.returns), (true, &None));
     assert_eq!(begin.kind, ReducerKind::Init);
+    assert_eq!(bring_over.kind, ReducerKind::Upgrade);
 }
 
 #[test]

@@ -123,6 +123,9 @@ pub enum StorageClass {
 }
 
 impl StorageClass {
+    /// Checkpoints every 5 seconds.
+    pub const CHECKPOINT: Self = Self::Checkpoint { every_us: 5_000_000 };
+
     /// Whether it is the default class.
     pub const fn is_durable(&self) -> bool {
         matches!(self, Self::Durable)

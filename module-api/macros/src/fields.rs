@@ -5,6 +5,7 @@ use quote::{format_ident, quote};
 use syn::{Attribute, Error, Ident, Meta, Result, Type};
 
 use crate::args::{Arg, Args, Value};
+use crate::storage;
 
 /// One named field.
 pub(crate) struct Field {
@@ -12,6 +13,9 @@ pub(crate) struct Field {
     pub(crate) ty: Type,
     pub(crate) wire: Option<TokenStream>,
     pub(crate) index: Option<Index>,
+    was: Option<String>,
+    /// An expression of the field's type.
+    default: Option<TokenStream>,
 }
 
 /// An index that the field asks for.
@@ -30,13 +34,18 @@ pub(crate) enum IndexKind {
 
 impl Field {
     pub(crate) fn plain(name: Ident, ty: Type) -> Self {
-        Self { name, ty, wire: None, index: None }
+        Self { name, ty, wire: None, index: None, was: None, default: None }
     }
 
     /// The field's name in descriptions.
     pub(crate) fn text(&self) -> String {
         let name = self.name.to_string();
         name.strip_prefix("r#").unwrap_or(&name).to_owned()
+    }
+
+    /// Whether it says something about rows stored before it was what it is.
+    pub(crate) const fn is_migrated(&self) -> bool {
+        self.was.is_some() || self.default.is_some()
     }
 
     /// The field's `FieldDef`.
@@ -46,15 +55,30 @@ impl Field {
             Some(wire) => quote!(::core::option::Option::Some(#wire)),
             None => quote!(::core::option::Option::None),
         };
+        let was = former(self.was.as_ref());
+        let default = match &self.default {
+            Some(value) => quote!(::core::option::Option::Some(
+                ::evertick_module::__private::default_bytes::<#ty>(&{ #value })
+            )),
+            None => quote!(::core::option::Option::None),
+        };
         quote! {
             ::evertick_module::schema::FieldDef {
                 name: ::std::string::String::from(#name),
                 ty: <#ty as ::evertick_module::schema::Field>::ty(),
                 wire: #wire,
-                was: ::core::option::Option::None,
-                default: ::core::option::Option::None,
+                was: #was,
+                default: #default,
             }
         }
+    }
+}
+
+/// An `Option<String>` of a former name.
+pub(crate) fn former(name: Option<&String>) -> TokenStream {
+    match name {
+        Some(name) => quote!(::core::option::Option::Some(::std::string::String::from(#name))),
+        None => quote!(::core::option::Option::None),
     }
 }
 
@@ -94,12 +118,24 @@ pub(crate) fn take(fields: &mut syn::Fields, index: bool) -> Result<Vec<Field>> 
 }
 
 fn is_ours(attr: &Attribute, index: bool) -> bool {
-    attr.path().is_ident("wire")
+    ["wire", "was", "default"].iter().any(|name| attr.path().is_ident(name))
         || (index && (attr.path().is_ident("index") || attr.path().is_ident("unique")))
 }
 
 impl Field {
     fn apply(&mut self, attr: &Attribute) -> Result<()> {
+        if attr.path().is_ident("was") {
+            if self.was.replace(storage::former_name(attr)?).is_some() {
+                return Err(Error::new_spanned(attr, "a former name is given twice"));
+            }
+            return Ok(());
+        }
+        if attr.path().is_ident("default") {
+            if self.default.replace(storage::default_value(attr, &self.ty)?).is_some() {
+                return Err(Error::new_spanned(attr, "a default is given twice"));
+            }
+            return Ok(());
+        }
         let args = match &attr.meta {
             Meta::Path(_) => Args::none(),
             _ => attr.parse_args()?,

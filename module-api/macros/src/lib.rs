@@ -15,6 +15,7 @@ mod plugin;
 mod reducer;
 mod refusal;
 mod row;
+mod storage;
 mod system;
 mod units;
 
@@ -77,7 +78,7 @@ pub fn refusal(item: TokenStream) -> TokenStream {
 }
 
 /// Makes a C-like enum or a struct a field type of rows, arguments and results.
-#[proc_macro_derive(Field, attributes(wire))]
+#[proc_macro_derive(Field, attributes(wire, was, default))]
 pub fn field(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::Item);
     derive_field::expand(&item).unwrap_or_else(syn::Error::into_compile_error).into()

@@ -32,10 +32,11 @@ struct Attributes {
     rate: Option<(u32, i64)>,
 }
 
-const KINDS: [(&str, &str); 3] = [("init", "Init"), ("connect", "Connect"), ("disconnect", "Disconnect")];
+const KINDS: [(&str, &str); 4] =
+    [("init", "Init"), ("connect", "Connect"), ("disconnect", "Disconnect"), ("upgrade", "Upgrade")];
 
 fn attributes(args: &Args) -> Result<Attributes> {
-    args.only("`#[reducer]`", &["init", "connect", "disconnect", "private", "role", "rate"])?;
+    args.only("`#[reducer]`", &["init", "connect", "disconnect", "upgrade", "private", "role", "rate"])?;
     let mut kind = "Call";
     for (name, variant) in KINDS {
         if args.flag(name)? {

@@ -6,6 +6,7 @@ use syn::{Error, Expr, Ident, ItemStruct, Result, parse_quote};
 
 use crate::args::{self, Arg, Args, Value};
 use crate::fields::{self, Field, Index, IndexKind};
+use crate::storage;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -28,9 +29,9 @@ impl Kind {
     /// The arguments it takes; the first says who sees its rows.
     const fn known(self) -> &'static [&'static str] {
         match self {
-            Self::Component => &["visible", "spatial", "module"],
-            Self::Table => &["visible", "key", "module"],
-            Self::Resource => &["visible", "module"],
+            Self::Component => &["visible", "spatial", "durable", "checkpoint", "transient", "was", "module"],
+            Self::Table => &["visible", "key", "durable", "checkpoint", "transient", "was", "module"],
+            Self::Resource => &["visible", "durable", "checkpoint", "transient", "was", "module"],
             Self::Event => &["to", "at", "module"],
         }
     }
@@ -38,7 +39,8 @@ impl Kind {
 
 pub(crate) fn expand(kind: Kind, args: &Args, mut item: ItemStruct) -> TokenStream {
     let taken = fields::take(&mut item.fields, true);
-    let impls = taken.and_then(|fields| impls(kind, args, &item, fields));
+    let was = storage::take_former_name(args, &mut item.attrs);
+    let impls = taken.and_then(|fields| impls(kind, args, &item, fields, was?));
     dress(&mut item);
     let impls = impls.unwrap_or_else(Error::into_compile_error);
     quote!(#item #impls)
@@ -66,7 +68,25 @@ fn dress(item: &mut ItemStruct) {
     }
 }
 
-fn impls(kind: Kind, args: &Args, item: &ItemStruct, fields: Vec<Field>) -> Result<TokenStream> {
+fn impls(
+    kind: Kind,
+    args: &Args,
+    item: &ItemStruct,
+    fields: Vec<Field>,
+    was: Option<String>,
+) -> Result<TokenStream> {
+    if kind == Kind::Event {
+        storage::not_of_an_event(args)?;
+        if was.is_some() {
+            return Err(Error::new(item.ident.span(), "an event is never stored and needs no former name"));
+        }
+        if let Some(field) = fields.iter().find(|field| field.is_migrated()) {
+            return Err(Error::new(
+                field.name.span(),
+                "an event is never stored: its fields need neither `#[was]` nor `#[default]`",
+            ));
+        }
+    }
     args.only(kind.attribute(), kind.known())?;
     if !item.generics.params.is_empty() {
         return Err(Error::new_spanned(
@@ -74,7 +94,7 @@ fn impls(kind: Kind, args: &Args, item: &ItemStruct, fields: Vec<Field>) -> Resu
             "a row type can't be generic: its bytes are its columns",
         ));
     }
-    let row = Row { kind, args, name: &item.ident, fields };
+    let row = Row { kind, args, name: &item.ident, fields, was };
     let row_impl = row.row_impl()?;
     let module_row_impl = row.module_row_impl();
     let marker = row.marker()?;
@@ -96,6 +116,8 @@ struct Row<'a> {
     args: &'a Args,
     name: &'a Ident,
     fields: Vec<Field>,
+    /// The row type's former name.
+    was: Option<String>,
 }
 
 impl Row<'_> {
@@ -137,6 +159,8 @@ impl Row<'_> {
         let spatial = self.spatial()?;
         let origin = self.origin()?;
         let indexes = self.index_defs()?;
+        let storage = storage::class(self.args)?;
+        let was = fields::former(self.was.as_ref());
         let values: Vec<_> =
             self.fields.iter().map(|field| &field.name).map(|name| quote!(&self.#name)).collect();
         let write = fields::write(&self.fields, &values, &quote!(&mut row), &quote!(0));
@@ -155,8 +179,8 @@ impl Row<'_> {
                         spatial: #spatial,
                         origin: #origin,
                         indexes: ::std::vec![#(#indexes),*],
-                        storage: ::evertick_module::schema::StorageClass::Durable,
-                        was: ::core::option::Option::None,
+                        storage: #storage,
+                        was: #was,
                         fields,
                     }
                 }
