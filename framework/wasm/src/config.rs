@@ -50,7 +50,7 @@ pub struct GuestLimits {
     pub call_time_max: Duration,
     /// Time for one run of a system.
     pub run_time_max: Duration,
-    /// Time for the init reducer, which makes the world before anybody waits for a tick.
+    /// Time for the init and upgrade reducers, which make the world before anybody waits for a tick.
     pub init_time_max: Duration,
     /// Bytes of a call's result, a refusal, or a system's command buffer.
     pub output_bytes_max: usize,

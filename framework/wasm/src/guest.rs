@@ -34,8 +34,8 @@ pub struct WasmGuest {
     live: Option<Box<Live>>,
     back_off: BackOff,
     position: u16,
-    /// The init reducer's number: it has a time limit of its own.
-    init: Option<u32>,
+    /// The numbers of the init and upgrade reducers: they have a time limit of their own.
+    preparing: Vec<u32>,
 }
 
 /// An instance with what the host keeps in its memory. They live and die together.
@@ -62,11 +62,11 @@ impl WasmGuest {
         module: Arc<str>,
         limits: GuestLimits,
         symbols: Arc<Symbols>,
-        init: Option<u32>,
+        preparing: Vec<u32>,
     ) -> Result<Self, GuestFault> {
         let (live, back_off) = (None, BackOff::default());
         let mut guest =
-            Self { _ticker: ticker, pre, module, limits, symbols, live, back_off, position: 0, init };
+            Self { _ticker: ticker, pre, module, limits, symbols, live, back_off, position: 0, preparing };
         guest.live = Some(guest.take_live()?);
         Ok(guest)
     }
@@ -123,8 +123,8 @@ impl Guest for WasmGuest {
     ) -> Result<Outcome, GuestFault> {
         let mut live = self.take_live()?;
         let numbers = Numbers { rows, module: self.position };
-        if self.init == Some(reducer) {
-            live.instance.before_init();
+        if self.preparing.contains(&reducer) {
+            live.instance.before_preparing();
         } else {
             live.instance.before_call();
         }

@@ -87,8 +87,8 @@ impl Instance {
         self.refill(self.call_epochs);
     }
 
-    /// Starts the clock and the log's allowance for the init reducer.
-    pub(crate) fn before_init(&mut self) {
+    /// Starts the clock and the log's allowance for a reducer that makes or upgrades the world.
+    pub(crate) fn before_preparing(&mut self) {
         self.refill(self.init_epochs);
     }
 

@@ -141,10 +141,12 @@ impl Engine {
         drop(instance);
 
         let name = Arc::from(description.name.as_str());
-        let init = description.reducers.iter().position(|reducer| reducer.kind == ReducerKind::Init);
-        let init = init.map(|number| number as u32);
-        let guest =
-            WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits, symbols, init).map_err(failed)?;
+        let prepares = |kind| matches!(kind, ReducerKind::Init | ReducerKind::Upgrade);
+        let numbered = (0u32..).zip(&description.reducers);
+        let preparing =
+            numbered.filter(|(_, reducer)| prepares(reducer.kind)).map(|(number, _)| number).collect();
+        let guest = WasmGuest::start(Arc::clone(&self.ticker), pre, name, limits, symbols, preparing)
+            .map_err(failed)?;
         Ok((description, guest))
     }
 

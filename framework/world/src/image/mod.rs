@@ -20,7 +20,7 @@ use crate::config::{Config, Limits};
 use crate::restore::RestoreError;
 use crate::simulation::Simulation;
 use crate::system::Pace;
-use codec::{In, Out};
+pub(crate) use codec::{In, Out};
 
 const MAGIC: &[u8] = b"evertick image 1";
 

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod compare;
+mod image;
 mod model;
+mod recovery;
 mod rows;
 
 use evertick_schema::{EntityId, Timestamp};
@@ -13,6 +15,7 @@ use proptest::sample::Index;
 use crate::cause::Cause;
 use crate::compare::{ChangedRows, RowShape, changed_rows};
 use crate::config::Config;
+use crate::delta::Delta;
 use crate::store::RowState;
 use crate::tx::Tx;
 use crate::world::World;
@@ -83,15 +86,21 @@ struct Pair {
     swept: bool,
 }
 
+/// A world with the row types.
+fn empty_world() -> World {
+    let config =
+        Config { region: 3, cell_size: model::CELL, cell_margin: model::MARGIN, ..Config::default() };
+    let mut world = World::new(config);
+    world.register("test", &rows::defs()).unwrap();
+    world
+}
+
 impl Pair {
     fn new() -> Self {
-        let config =
-            Config { region: 3, cell_size: model::CELL, cell_margin: model::MARGIN, ..Config::default() };
-        let (mut world, mut replica) = (World::new(config.clone()), World::new(config));
-        let ids = world.register("test", &rows::defs()).unwrap();
-        assert_eq!(replica.register("test", &rows::defs()).unwrap(), ids);
-        let types = ids.iter().map(|id| world.row(*id).clone()).collect();
-        let model = Model { types, first: ids[0].0, ..Model::default() };
+        let (world, replica) = (empty_world(), empty_world());
+        let first = world.row_named("test.Position").unwrap();
+        let types = world.row_types()[first.index()..].to_vec();
+        let model = Model { types, first: first.0, ..Model::default() };
         Self { world, committed: model.clone(), model, replica, swept: false }
     }
 
@@ -119,7 +128,7 @@ impl Pair {
                     assert_eq!(((due.at, due.id), due.call.args), first);
                 }
             }
-            Step::Commit => self.commit(),
+            Step::Commit => drop(self.commit()),
         }
         compare::rows(&self.world, &self.model);
         compare::lookups(&self.world, &self.model);
@@ -156,7 +165,7 @@ impl Pair {
         }
     }
 
-    fn commit(&mut self) {
+    fn commit(&mut self) -> Delta {
         let delta = self.world.commit(1, Timestamp(7));
         compare::delta(&delta, &self.committed, &self.model, !self.swept);
         self.replica.apply(&delta).unwrap();
@@ -166,8 +175,8 @@ impl Pair {
         self.model.events.clear();
         self.committed = self.model.clone();
         self.swept = false;
-        self.world.recycle(delta);
-        assert!(self.world.commit(1, Timestamp(7)).is_empty());
+        self.world.recycle(delta.clone());
+        delta
     }
 }
 
@@ -265,5 +274,6 @@ proptest! {
             pair.step(step);
         }
         pair.commit();
+        assert!(pair.commit().is_empty());
     }
 }

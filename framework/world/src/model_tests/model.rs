@@ -45,6 +45,19 @@ impl Model {
         (raw, sorts)
     }
 
+    /// What is left after a restart: stored rows, the entities that have some, and cells that do not lag.
+    pub(super) fn restarted(&self) -> Self {
+        let mut model = self.clone();
+        for rows in model.entities.values_mut() {
+            rows.retain(|row, _| self.types[*row].def.storage.is_stored());
+        }
+        model.entities.retain(|_, rows| !rows.is_empty());
+        let place = |entity| Some((entity, cell_at(self.place(entity)?)));
+        model.cells = model.entities.keys().copied().filter_map(place).collect();
+        model.events.clear();
+        model
+    }
+
     fn duplicate(&self, row: usize, entity: EntityId, bytes: &[u8]) -> bool {
         self.types[row].def.indexes.iter().filter(|index| index.unique).any(|index| {
             let key = |bytes: &[u8]| self.key(row, index.field, bytes).0;

@@ -1,7 +1,7 @@
 //! The row types of the model test, and rows of them.
 
 use evertick_schema::{
-    Field, FieldDef, IndexDef, IndexKind, RowDef, RowKind, RowWriter, SpatialDef, Type, Visibility,
+    Field, FieldDef, IndexDef, IndexKind, RowDef, RowKind, RowWriter, SpatialDef, StorageClass, Type,
 };
 
 pub(super) const POSITION: usize = 0;
@@ -32,6 +32,9 @@ pub(super) fn defs() -> Vec<RowDef> {
     let mut berth =
         def("Berth", component, &[("dock", Type::U16), ("deck", Type::U16), ("at", Type::Vec3)], &[]);
     berth.spatial = Some(SpatialDef { at: 2, space: None });
+    berth.storage = StorageClass::Checkpoint { every_us: 5_000_000 };
+    let mut mark = def("Mark", component, &[], &[]);
+    mark.storage = StorageClass::Transient;
     let body = [("weight", Type::F32), ("kind", Type::U8), ("on", Type::Bool), ("tag", Type::U16)];
     let words = Type::List(Box::new(Type::String));
     vec![
@@ -39,7 +42,7 @@ pub(super) fn defs() -> Vec<RowDef> {
         berth,
         def("Body", component, &body, &[(0, Ordered, false), (1, Hash, false), (3, Dense, true)]),
         def("Label", component, &[("name", Type::String), ("words", words)], &[(0, Hash, true)]),
-        def("Mark", component, &[], &[]),
+        mark,
         def(
             "Account",
             RowKind::Table { key: 0 },
