@@ -46,8 +46,8 @@ pub struct TestPlayer {
 
 /// A connection's state.
 #[derive(Debug)]
-struct Session {
-    caller: Caller,
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
     focus: Focus,
     groups: BTreeSet<u64>,
 }
@@ -56,13 +56,17 @@ struct Session {
 #[derive(Debug)]
 pub struct TestWorld {
     pub(crate) simulation: Simulation,
-    description: ModuleDescription,
-    settings: Settings,
+    pub(crate) description: ModuleDescription,
+    /// The module, where it is linked in.
+    pub(crate) module: Option<Module>,
+    pub(crate) settings: Settings,
     now: Timestamp,
     players: u64,
-    sessions: BTreeMap<SessionId, Session>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// The highest that was ever given out.
+    last_session: SessionId,
     /// Events that nobody has asked for yet, oldest first.
-    events: Vec<(RowId, Box<[u8]>)>,
+    pub(crate) events: Vec<(RowId, Box<[u8]>)>,
 }
 
 impl TestWorld {
@@ -83,30 +87,34 @@ impl TestWorld {
     /// When anything is wrong with the module, or `init` fails.
     #[track_caller]
     pub fn with(module: Module, settings: Settings) -> Self {
-        let guest = NativeGuest::new(&module, MODULE)
+        let (description, guest) = Self::guest(&module);
+        Self { module: Some(module), ..Self::over(description, Box::new(guest), settings) }
+    }
+
+    #[track_caller]
+    pub(crate) fn guest(module: &Module) -> (ModuleDescription, NativeGuest) {
+        let guest = NativeGuest::new(module, MODULE)
             .unwrap_or_else(|problems| panic!("module {}:\n{}", module.name(), problems.join("\n")));
-        let description = guest.instance().description().clone();
-        Self::over(description, Box::new(guest), settings)
+        (guest.instance().description().clone(), guest)
     }
 
     /// A new world with the module that `guest` runs: for tests of a module as it ships, in WASM. Panics as [`TestWorld::new`]
     /// does.
     #[track_caller]
     pub fn over(description: ModuleDescription, guest: Box<dyn Guest>, settings: Settings) -> Self {
-        let modules = vec![evertick_world::Module { description: description.clone(), guest }];
-        let config = Config { seed: settings.seed, ..Config::default() };
-        let mut simulation = Simulation::new(config, settings.tick, modules)
-            .unwrap_or_else(|error| panic!("module {}: {error}", description.name));
+        let mut simulation = simulation(&description, guest, &settings);
         if let Err(error) = simulation.init(settings.start) {
             panic!("{error}");
         }
         let mut world = Self {
             simulation,
             description,
+            module: None,
             settings,
             now: settings.start,
             players: 0,
             sessions: BTreeMap::new(),
+            last_session: SessionId::NONE,
             events: Vec::new(),
         };
         world.commit();
@@ -154,8 +162,8 @@ impl TestWorld {
         identity: Identity,
         roles: &[&str],
     ) -> Result<TestPlayer, CallFailure<R>> {
-        let last = self.sessions.last_key_value().map_or(0, |(session, _)| session.0);
-        let session = SessionId(last + 1);
+        let session = SessionId(self.last_session.0 + 1);
+        self.last_session = session;
         let roles: Arc<[String]> = roles.iter().map(|role| (*role).to_owned()).collect();
         let caller = Caller { identity, session, roles };
         self.sessions
@@ -342,6 +350,21 @@ impl TestWorld {
     }
 }
 
+/// A simulation of the module that `guest` runs, in which nothing has happened yet.
+#[track_caller]
+pub(crate) fn simulation(
+    description: &ModuleDescription,
+    guest: Box<dyn Guest>,
+    settings: &Settings,
+) -> Simulation {
+    let modules = vec![evertick_world::Module { description: description.clone(), guest }];
+    let config = Config { seed: settings.seed, ..Config::default() };
+    match Simulation::new(config, settings.tick, modules) {
+        Ok(simulation) => simulation,
+        Err(error) => panic!("module {}: {error}", description.name),
+    }
+}
+
 fn internal<R>(message: String) -> CallFailure<R> {
     CallFailure::Internal { message, backtrace: String::new() }
 }
@@ -351,7 +374,7 @@ pub(crate) fn decode<T: Row>(bytes: &[u8]) -> T {
     T::decode(bytes).expect("the world has checked the row")
 }
 
-fn in_words(faults: &[Fault]) -> String {
+pub(crate) fn in_words(faults: &[Fault]) -> String {
     let words =
         faults.iter().map(|Fault { name, fault, .. }| format!("{name}: {fault}\n{}", fault.backtrace));
     words.collect::<Vec<_>>().join("\n")
