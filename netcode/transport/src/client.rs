@@ -11,16 +11,17 @@ use tokio_websockets::ClientBuilder;
 use crate::connection::{Connection, Peer};
 use crate::error::ConnectError;
 use crate::limits::Limits;
-use crate::listener::websocket_limits;
+use crate::tcp::websocket_limits;
+use crate::quic;
 use crate::tls::ClientConfig;
-use crate::url::Url;
+use crate::url::{Scheme, Url};
 use crate::websocket::{Role, WebSocket};
 use crate::wire::Wire;
 
 /// How a client connects.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// What to trust (see [`crate::tls::client`]); needed for `wss://`.
+    /// What to trust (see [`crate::tls::client`]); needed for `wss://`, and for `quic://` without a fingerprint.
     pub tls: Option<Arc<ClientConfig>>,
     /// Bounds of the connection.
     pub limits: Limits,
@@ -32,11 +33,18 @@ impl Default for ClientOptions {
     }
 }
 
-/// Connects to `ws://host:port/path` or `wss://…`: TCP, TLS and the WebSocket upgrade, within `handshake_time_max`.
+/// Connects to `ws://host:port/path` or `wss://…` (TCP, TLS and the WebSocket upgrade) or to `quic://host:port`, within
+/// `handshake_time_max`.
 pub async fn connect(url: &str, options: &ClientOptions) -> Result<Box<dyn Connection>, ConnectError> {
     let url: Url = url.parse()?;
     let after = options.limits.handshake_time_max;
-    match tokio::time::timeout(after, Box::pin(shake_hands(&url, options))).await {
+    let connected = async {
+        match url.scheme {
+            Scheme::Quic => Box::pin(quic::client::connect(&url, options)).await,
+            Scheme::Ws | Scheme::Wss => Box::pin(shake_hands(&url, options)).await,
+        }
+    };
+    match tokio::time::timeout(after, connected).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Timeout { url: url.to_string(), after }),
     }
@@ -47,7 +55,7 @@ async fn shake_hands(url: &Url, options: &ClientOptions) -> Result<Box<dyn Conne
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     let peer = Peer::Socket(stream.peer_addr().map_err(unreachable)?);
-    if !url.tls {
+    if url.scheme == Scheme::Ws {
         return upgrade(stream, url, peer, &options.limits).await;
     }
     let config = options.tls.clone().ok_or_else(|| ConnectError::NoRoots { url: url.to_string() })?;

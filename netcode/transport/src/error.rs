@@ -25,7 +25,7 @@ pub enum TransportError {
         bytes_max: usize,
     },
     /// What arrived is not what this transport speaks.
-    #[error("the peer broke the WebSocket protocol: {0}")]
+    #[error("the peer broke the transport's protocol: {0}")]
     Protocol(String),
     /// Nothing arrived for longer than a living peer takes to answer a ping.
     #[error("the peer was silent for {0:?}, pings included")]
@@ -64,6 +64,9 @@ pub enum ListenError {
         /// What the system said.
         error: io::Error,
     },
+    /// The TLS configuration is of no use for QUIC, or no certificate could be made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A connection beyond the listener's limit. It has been answered and closed.
@@ -80,7 +83,8 @@ pub enum AcceptError {
     /// It was not through the handshake in time.
     #[error("the handshake took longer than {0:?}")]
     Timeout(Duration),
-    /// An HTTP request that does not ask for a WebSocket; it was answered with this status.
+    /// An HTTP request that does not ask for a WebSocket; it was answered with this status. 200 is no failure: somebody asked
+    /// for the [`Discovery`](crate::Discovery).
     #[error("an HTTP request that is not a WebSocket upgrade, answered with {status}")]
     NotUpgrade {
         /// The HTTP status of the answer.
@@ -89,6 +93,9 @@ pub enum AcceptError {
     /// The upgrade request is wrong.
     #[error("the WebSocket upgrade failed: {0}")]
     Upgrade(String),
+    /// The QUIC handshake, or what has to follow it, failed.
+    #[error("the QUIC handshake failed: {0}")]
+    Quic(String),
     /// The TLS handshake failed.
     #[error("the TLS handshake failed: {0}")]
     Tls(io::Error),
@@ -103,8 +110,8 @@ pub enum ConnectError {
     /// The address makes no sense.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// `wss://` without certificates to trust.
-    #[error("{url} needs TLS, and no roots were given: set `ClientOptions::tls`")]
+    /// `wss://` or `quic://` without certificates to trust.
+    #[error("{url} needs TLS, and no roots were given: set `ClientOptions::tls`, or with QUIC name the server's certificate in the address")]
     NoRoots {
         /// Where to.
         url: String,
@@ -141,6 +148,14 @@ pub enum ConnectError {
         /// What is wrong with its answer.
         reason: String,
     },
+    /// There is no QUIC connection to be had.
+    #[error("{url} gave no QUIC connection: {reason}")]
+    Quic {
+        /// Where to.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 /// Why a TLS configuration could not be made.
@@ -157,4 +172,10 @@ pub enum TlsError {
     /// rustls does not accept it.
     #[error("the certificate or key can't be used: {0}")]
     Rustls(#[from] rustls::Error),
+    /// A certificate for development could not be made.
+    #[error("can't make a self-signed certificate: {0}")]
+    SelfSigned(#[from] rcgen::Error),
+    /// QUIC can't use it.
+    #[error("the TLS configuration is not for QUIC: {0}")]
+    NotForQuic(String),
 }

@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::discovery;
+
 /// The longest request head in bytes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
@@ -15,6 +17,8 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 pub(crate) enum Request {
     /// A WebSocket.
     Upgrade,
+    /// The document of [`crate::discovery`].
+    Discovery,
     /// Something else, which is answered with this status.
     Other { status: u16 },
 }
@@ -57,18 +61,51 @@ fn classify(head: &[u8]) -> Request {
     let mut asks = asks.filter(|(name, _)| name.eq_ignore_ascii_case(b"upgrade"));
     if asks.any(|(_, value)| value.eq_ignore_ascii_case(b"websocket")) {
         if request_line.starts_with(b"GET ") { Request::Upgrade } else { Request::Other { status: 405 } }
+    } else if request_line.strip_prefix(b"GET ").is_some_and(asks_for_discovery) {
+        Request::Discovery
     } else {
         Request::Other { status: 426 }
     }
 }
 
-/// Answers a request with a status and a line of text, and says that the connection ends.
-pub(crate) async fn respond<S: AsyncWrite + Unpin>(stream: &mut S, status: u16) -> io::Result<()> {
-    stream.write_all(response(status).as_bytes()).await?;
+fn asks_for_discovery(target: &[u8]) -> bool {
+    let path = target.split(|byte| matches!(byte, b' ' | b'?')).next().unwrap_or_default();
+    path == discovery::PATH.as_bytes()
+}
+
+/// Answers a request, and says that the connection ends.
+pub(crate) async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) -> io::Result<()> {
+    stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await
 }
 
-/// The whole text of an answer.
+/// The whole text of an answer with a JSON document that any page may read: there is no secret in it.
+pub(crate) fn document(json: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nAccess-Control-Allow-Origin: *\r\nCache-Control: no-store\r\nContent-Length: {}\r\n\r\n{json}",
+        json.len(),
+    )
+}
+
+/// Asks for the document of [`crate::discovery`] and reads it, which must be there within `bytes_max` bytes.
+pub(crate) async fn get_discovery<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    host: &str,
+    bytes_max: usize,
+) -> io::Result<Vec<u8>> {
+    let request = format!("GET {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n", discovery::PATH);
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut answer = Vec::with_capacity(1024);
+    stream.take(bytes_max as u64).read_to_end(&mut answer).await?;
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    match head {
+        Some(head) if answer.starts_with(b"HTTP/1.1 200 ") => Ok(answer.split_off(head + 4)),
+        _ => Err(io::Error::new(io::ErrorKind::NotFound, "the server has no such document")),
+    }
+}
+
+/// The whole text of an answer with a status and a line of text, for a request that is of no use.
 pub(crate) fn response(status: u16) -> String {
     let (phrase, text) = match status {
         400 => ("Bad Request", "This is not an HTTP request."),
@@ -163,6 +200,12 @@ mod tests {
     async fn tells_an_upgrade_from_the_rest() {
         assert_eq!(read(b"GET / HTTP/1.1\r\nHost: x\r\nupgrade: WebSocket\r\n\r\n").await, Request::Upgrade);
         assert_eq!(read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await, Request::Other { status: 426 });
+        assert_eq!(read(b"GET /evertick.json HTTP/1.1\r\n\r\n").await, Request::Discovery);
+        assert_eq!(read(b"GET /evertick.json?x=1 HTTP/1.1\r\n\r\n").await, Request::Discovery);
+        assert_eq!(
+            read(b"PUT /evertick.json HTTP/1.1\r\n\r\n").await,
+            Request::Other { status: 426 }
+        );
         assert_eq!(
             read(b"POST / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").await,
             Request::Other { status: 405 }

@@ -1,10 +1,10 @@
-//! Connections that carry whole binary messages: WebSocket over TCP (TLS optional) and an in-memory loopback.
+//! Connections that carry whole binary messages: QUIC, WebTransport, WebSocket over TCP (TLS optional), and an in-memory loopback.
 //!
 //! Everything above this crate sees one trait, [`Connection`], and never a socket:
 //!
 //! ```text
 //!  Listener ── accept() ─► Incoming ── upgrade() ─┐
-//!  connect(url)  ─────────────────────────────────┼─► Box<dyn Connection>: send · flush · recv · close
+//!  connect(url), connect_best(url)  ──────────────┼─► Box<dyn Connection>: send · flush · recv · close
 //!  loopback()  ───────────────────────────────────┘
 //! ```
 //!
@@ -19,22 +19,32 @@
 //!
 //! This crate knows nothing of game state: what is in a message, who is connected and what they may do is decided above.
 
+mod certificate;
 mod client;
 mod connection;
+mod dial;
+mod discovery;
 mod error;
 mod http;
 mod limits;
 mod listener;
 mod loopback;
+mod quic;
+mod tcp;
 pub mod tls;
 mod url;
 mod websocket;
 mod wire;
 
+pub use certificate::{BadCertificateHash, CertificateHash};
 pub use client::{ClientOptions, connect};
 pub use connection::{Connection, ConnectionExt, Peer, Queued};
+pub use dial::connect_best;
+pub use discovery::{Discovery, QuicOffer};
 pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, TransportError, TurnedAway};
 pub use limits::{KeepAlive, Limits};
-pub use listener::{Acceptor, Incoming, Listener, ListenerOptions};
+pub use listener::{Acceptor, Incoming, LastPackets, Listener};
 pub use loopback::{Loopback, loopback};
-pub use url::{Url, UrlError};
+pub use quic::{QuicCertificate, QuicOptions};
+pub use tcp::ListenerOptions;
+pub use url::{Scheme, Url, UrlError};
