@@ -8,3 +8,11 @@
 
 mod journal;
 mod log;
+mod record;
+pub mod storage;
+
+pub use log::{
+    Damage, DamageKind, Log, LogConfig, LogEnd, LogError, LogStats, LogStatus, Record, Records, Scan,
+    SegmentInfo, SyncTimes, TornTail,
+};
+pub use storage::{DirectoryStorage, Storage, StorageFile};
