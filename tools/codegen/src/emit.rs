@@ -1,8 +1,8 @@
 //! The source file, part by part.
 
 use evertick_schema::{
-    FieldDef, ModuleDescription, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, Type,
-    Visibility,
+    FieldDef, ModuleDescription, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef,
+    StructType, Type, Visibility,
 };
 use serde::Serialize;
 
@@ -132,7 +132,7 @@ fn write_reducer(
 struct RowLine<'def> {
     name: &'def str,
     kind: RowKind,
-    fields: &'def [FieldDef],
+    fields: Vec<FieldDef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spatial: Option<SpatialDef>,
 }
@@ -141,9 +141,9 @@ struct RowLine<'def> {
 #[derive(Serialize)]
 struct ReducerLine<'def> {
     name: &'def str,
-    params: &'def [FieldDef],
-    returns: &'def Option<Type>,
-    refusals: &'def [RefusalDef],
+    params: Vec<FieldDef>,
+    returns: Option<Type>,
+    refusals: Vec<RefusalDef>,
 }
 
 /// The part of the description that a client reads frames with. Positions are the numbers on the wire, so what
@@ -153,15 +153,48 @@ fn write_module(out: &mut String, module: &ModuleDescription) {
     *out += "export const module = ev.defineModule({\n";
     *out += &format!("  name: {:?},\n  hash: \"{}\",\n  rows: [\n", module.name, module.hash());
     for RowDef { name, kind, fields, visible, spatial, .. } in &module.rows {
-        let line = RowLine { name, kind: *kind, fields, spatial: *spatial };
+        let line = RowLine { name, kind: *kind, fields: for_clients(fields), spatial: *spatial };
         write_line(out, (*visible != Visibility::Nobody).then_some(line));
     }
     *out += "  ],\n  reducers: [\n";
     for reducer in &module.reducers {
-        let ReducerDef { name, params, returns, refusals, .. } = reducer;
-        write_line(out, is_callable(reducer).then_some(ReducerLine { name, params, returns, refusals }));
+        let refusals = reducer.refusals.iter();
+        let line = ReducerLine {
+            name: &reducer.name,
+            params: for_clients(&reducer.params),
+            returns: reducer.returns.as_ref().map(type_for_clients),
+            refusals: refusals
+                .map(|refusal| RefusalDef {
+                    name: refusal.name.clone(),
+                    fields: for_clients(&refusal.fields),
+                })
+                .collect(),
+        };
+        write_line(out, is_callable(reducer).then_some(line));
     }
     *out += "  ],\n});\n";
+}
+
+/// The fields without what only concerns stored rows: former names and defaults.
+fn for_clients(fields: &[FieldDef]) -> Vec<FieldDef> {
+    let stripped = |field: &FieldDef| FieldDef {
+        wire: field.wire.clone(),
+        ..FieldDef::new(&field.name, type_for_clients(&field.ty))
+    };
+    fields.iter().map(stripped).collect()
+}
+
+fn type_for_clients(ty: &Type) -> Type {
+    let inner = |of: &Type| Box::new(type_for_clients(of));
+    match ty {
+        Type::Array(of, len) => Type::Array(inner(of), *len),
+        Type::List(of) => Type::List(inner(of)),
+        Type::Option(of) => Type::Option(inner(of)),
+        Type::Struct(of) => {
+            Type::Struct(StructType { name: of.name.clone(), fields: for_clients(&of.fields) })
+        }
+        other => other.clone(),
+    }
 }
 
 fn write_line(out: &mut String, line: Option<impl Serialize>) {

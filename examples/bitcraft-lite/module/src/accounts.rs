@@ -24,8 +24,8 @@ pub struct Account {
     pub name: String,
 }
 
-/// How others see a player.
-#[component(visible = near)]
+/// How others see a player. It is made anew whenever one appears.
+#[component(visible = near, transient)]
 pub struct Avatar {
     /// 0xRRGGBB.
     pub color: u32,

@@ -12,7 +12,7 @@ pub struct Creature {
 }
 
 /// What a creature is up to.
-#[component]
+#[component(checkpoint = "30s")]
 pub struct Roam {
     pub home: Vec2,
     pub goal: Vec2,

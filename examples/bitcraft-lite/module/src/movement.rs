@@ -4,15 +4,15 @@ use evertick_module::prelude::*;
 
 use crate::terrain::{in_world, terrain};
 
-/// Where something is, in metres.
-#[component(visible = near, spatial)]
+/// Where something is, in metres. After a crash, where it was a few seconds before.
+#[component(visible = near, spatial, checkpoint = "5s")]
 pub struct Position {
     #[wire(step = 0.015625)]
     pub at: Vec2,
 }
 
-/// A walk along a segment. Clients that know it can draw the way.
-#[component(visible = near)]
+/// A walk along a segment. Clients that know it can draw the way. It ends with the process: nobody is connected then.
+#[component(visible = near, transient)]
 pub struct Walk {
     pub from: Vec2,
     pub to: Vec2,
