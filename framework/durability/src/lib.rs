@@ -12,7 +12,8 @@ mod record;
 pub mod storage;
 
 pub use log::{
-    Damage, DamageKind, Log, LogConfig, LogEnd, LogError, LogStats, LogStatus, Record, Records, Scan,
-    SegmentInfo, SyncTimes, TornTail,
+    BackUpProgress, BackUpReport, Damage, DamageKind, Log, LogConfig, LogEnd, LogError, LogStats, LogStatus, Record,
+    Records, RepairReport, Report, Scan, SegmentInfo, SnapshotInfo, SnapshotReader, SnapshotState, SnapshotThread,
+    SnapshotWriter, SyncTimes, TornTail, back_up, repair, verify,
 };
 pub use storage::{DirectoryStorage, Storage, StorageFile};

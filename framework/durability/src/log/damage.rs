@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::names;
+
 /// Stored data that can't be trusted. Nothing is started on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
@@ -20,14 +22,14 @@ pub struct Damage {
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DamageKind {
-    /// A segment's or snapshot's header is not as it was written.
+    /// A segment's header is not as it was written.
     Header(&'static str),
     /// A group of records is not as it was written, though it was synced.
     Group(&'static str),
     /// A record can't be told from its neighbours.
     Record(&'static str),
-    /// A part of a snapshot is not as it was written.
-    Chunk(&'static str),
+    /// A snapshot is not as it was written.
+    Snapshot(&'static str),
     /// A segment is not there.
     MissingSegment(u64),
     /// Records are asked for that were before the first segment that is there.
@@ -54,7 +56,7 @@ impl fmt::Display for DamageKind {
             Self::Header(what) => write!(f, "its header is damaged ({what})"),
             Self::Group(what) => write!(f, "records that were synced are damaged ({what})"),
             Self::Record(what) => write!(f, "a record is malformed ({what})"),
-            Self::Chunk(what) => write!(f, "the snapshot is damaged ({what})"),
+            Self::Snapshot(what) => write!(f, "the snapshot is damaged ({what})"),
             Self::MissingSegment(index) => write!(f, "the log's segment {index} is missing"),
             Self::MissingRecords { from, to } => write!(f, "records {from} to {to} are missing before it"),
             Self::SnapshotAhead { needs } => {
@@ -74,6 +76,14 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, offset, kind, good_to, next } = self;
         write!(f, "{file} at byte {offset}: {kind}. ")?;
+        if names::snapshot_seq(file).is_some() {
+            return write!(
+                f,
+                "Nothing was changed. `evertick log verify --data DIR` tells what is good and up to which record the \
+                 log is; `evertick log repair --to SEQ --data DIR` with that record puts the snapshot aside. Nothing is \
+                 lost by it while the snapshot before is good"
+            );
+        }
         match (good_to, next) {
             (0, None) => write!(f, "No record before it is good. ")?,
             (0, Some(next)) => write!(f, "Records from {next} on are good, none before. ")?,

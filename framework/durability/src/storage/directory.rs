@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::{Storage, StorageFile};
-
-/// The file that a process holds locked while the directory is its own.
-const LOCK: &str = "lock";
+use crate::log::LOCK;
 
 /// A directory of a file system.
 ///

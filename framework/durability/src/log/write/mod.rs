@@ -23,4 +23,4 @@ mod writer;
 
 pub(crate) use housekeeping::{Housekeeping, Step};
 pub(crate) use shelf::Shelf;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, lock};
