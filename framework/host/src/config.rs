@@ -10,7 +10,7 @@ pub struct HostConfig {
     /// The most frames in a second while the loop is busy.
     pub frame_hz: u32,
     /// Messages that may wait in the inbox; senders are told to come back beyond that.
-    pub inbox_len_max: usize,
+    pub inbox_batches_max: usize,
     /// Messages taken from the inbox before the loop looks at the clock and commits.
     pub batch_len_max: usize,
     /// Ticks that are run at once to catch up; what is missing beyond that is dropped and counted.
@@ -27,7 +27,7 @@ impl Default for HostConfig {
         Self {
             tick: Duration::from_millis(50),
             frame_hz: 60,
-            inbox_len_max: 65_536,
+            inbox_batches_max: 64,
             batch_len_max: 4_096,
             catch_up_ticks_max: 5,
             late_after: Duration::from_millis(25),

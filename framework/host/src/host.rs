@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use evertick_interest::Interest;
-use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Ingress};
+use evertick_protocol::{CallOutcome, CallReply, CloseCode, FailCode, Ingress, IngressBatch};
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller, Delta, Fault, Simulation};
 use hashbrown::HashMap;
@@ -27,7 +27,9 @@ pub struct Host {
     reducers: Vec<Option<RateDef>>,
     rates: RateLimits,
     sessions: HashMap<SessionId, Caller>,
-    inbox: Receiver<Ingress>,
+    inbox: Receiver<IngressBatch>,
+    /// What was taken from the inbox last; what is left of it is next.
+    batch: IngressBatch,
     /// Only waits for the inbox; nothing else runs on it.
     runtime: Runtime,
     release: Release,
@@ -41,18 +43,18 @@ pub struct Host {
 
 impl Host {
     /// The inbox of a host that is still to be made: bounded, so that senders can tell their client when it is full.
-    pub fn inbox(config: &HostConfig) -> (Sender<Ingress>, Receiver<Ingress>) {
-        tokio::sync::mpsc::channel(config.inbox_len_max.max(1))
+    pub fn inbox(config: &HostConfig) -> (Sender<IngressBatch>, Receiver<IngressBatch>) {
+        tokio::sync::mpsc::channel(config.inbox_batches_max.max(1))
     }
 
     /// A host for a simulation whose `init` has run. `description` is what clients were told; its reducers are
-    /// the numbers in [`Ingress::Call`]. Fails when the system has no timer for it.
+    /// the numbers in [`Ingress::Call`](evertick_protocol::Ingress::Call). Fails when the system has no timer for it.
     pub fn new(
         config: HostConfig,
         simulation: Simulation,
         interest: Interest,
         description: &ModuleDescription,
-        inbox: Receiver<Ingress>,
+        inbox: Receiver<IngressBatch>,
         release: Release,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -64,6 +66,7 @@ impl Host {
             rates: RateLimits::default(),
             sessions: HashMap::new(),
             inbox,
+            batch: IngressBatch::default(),
             runtime,
             release,
             metrics: Arc::default(),
@@ -124,40 +127,51 @@ impl Host {
 
     /// Takes what is in the inbox, up to the bound and until `wake`, and commits it together. Waits for the first.
     fn calls_until(&mut self, wake: Instant) -> Next {
-        let first = if self.unsent {
-            // Something waits to be sent: only look.
-            match self.inbox.try_recv() {
-                Ok(first) => first,
-                Err(TryRecvError::Empty) => return Next::Idle,
-                Err(TryRecvError::Disconnected) => return Next::Stop,
+        let mut batch = if self.batch.is_empty() {
+            match self.next_batch(wake) {
+                Ok(batch) => batch,
+                Err(nothing) => return nothing,
             }
         } else {
-            let wait = async { timeout_at(wake.into(), self.inbox.recv()).await };
-            match self.runtime.block_on(wait) {
-                Ok(Some(first)) => first,
-                Err(_) => return Next::Idle,
-                Ok(None) => return Next::Stop,
-            }
+            std::mem::take(&mut self.batch)
         };
         let now = self.clock.now();
-        let (mut message, mut taken, mut next) = (first, 1, Next::Idle);
-        loop {
-            self.receive(message, now);
-            if taken == self.config.batch_len_max || Instant::now() >= wake {
-                next = Next::More;
-                break;
+        let (mut taken, mut next) = (0, Next::Idle);
+        'batches: loop {
+            while let Some(message) = batch.take() {
+                self.receive(message, now);
+                taken += 1;
+                if taken == self.config.batch_len_max || Instant::now() >= wake {
+                    next = Next::More;
+                    break 'batches;
+                }
             }
             match self.inbox.try_recv() {
-                Ok(more) => message = more,
+                Ok(more) => batch = more,
                 Err(_) => break,
             }
-            taken += 1;
         }
+        self.batch = batch;
         self.commit(now);
         next
     }
 
-    fn receive(&mut self, message: Ingress, now: Timestamp) {
+    /// The inbox's next batch; waits for it until `wake` when nothing waits to be sent.
+    fn next_batch(&mut self, wake: Instant) -> Result<IngressBatch, Next> {
+        if self.unsent {
+            return self.inbox.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => Next::Idle,
+                TryRecvError::Disconnected => Next::Stop,
+            });
+        }
+        let wait = async { timeout_at(wake.into(), self.inbox.recv()).await };
+        match self.runtime.block_on(wait) {
+            Ok(batch) => batch.ok_or(Next::Stop),
+            Err(_) => Err(Next::Idle),
+        }
+    }
+
+    fn receive(&mut self, message: Ingress<'_>, now: Timestamp) {
         match message {
             Ingress::Open { session, identity, roles } => {
                 self.open(session, Caller { identity, session, roles }, now);
@@ -165,7 +179,7 @@ impl Host {
             Ingress::Call { session, seq, reducer, args } => {
                 // A call may still be on its way when its session closes.
                 let Some(caller) = self.sessions.get(&session).cloned() else { return };
-                let result = self.call(&caller, reducer, &args, now);
+                let result = self.call(&caller, reducer, args, now);
                 self.interest.reply(session, CallReply { seq, result });
             }
             Ingress::Close { session } => self.close(session, now),

@@ -15,6 +15,9 @@ pub struct GatewayConfig {
     /// Frames that may wait for a shard. A shard that falls further behind closes all its sessions as too slow: frames carry
     /// changes of rosters that must not be lost, so there is no skipping one.
     pub frames_waiting_max: usize,
+    /// Calls that a shard hands to the host at once. While the host's inbox is full, so many gather; further ones are
+    /// answered with `Busy`.
+    pub batch_len_max: usize,
     /// Connections that may wait for a shard to take them up.
     pub arrivals_waiting_max: usize,
     /// The id of the first session. Ids count up from there; a server that must not see one again after a restart
@@ -29,6 +32,7 @@ impl Default for GatewayConfig {
             shards: (cores / 2).max(1),
             limits: SessionLimits::default(),
             frames_waiting_max: 64,
+            batch_len_max: 1024,
             arrivals_waiting_max: 1024,
             first_session: 1,
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use evertick_protocol::{Audience, Frame, Ingress};
+use evertick_protocol::{Audience, Frame, IngressBatch};
 use evertick_transport::{Acceptor, Connection, Limits, Listener, Loopback, loopback};
 use thiserror::Error;
 use tokio::runtime::Runtime;
@@ -39,14 +39,13 @@ impl Gateway {
         listeners: Vec<Listener>,
         auth: Arc<dyn Authenticate>,
         description: Arc<ServerDescription>,
-        inbox: mpsc::Sender<Ingress>,
+        inbox: mpsc::Sender<IngressBatch>,
         metrics: Arc<Metrics>,
     ) -> Result<GatewayHandle, GatewayError> {
         let common = Arc::new(Common {
             limits: config.limits,
             auth,
             description,
-            inbox,
             metrics: Arc::clone(&metrics),
             next_session: AtomicU64::new(config.first_session),
         });
@@ -61,6 +60,8 @@ impl Gateway {
                 frames: frames_receiver,
                 arrivals: arrivals_receiver,
                 phase: phase_receiver.clone(),
+                inbox: inbox.clone(),
+                batch_len_max: config.batch_len_max,
             });
         }
         let distributor = Distributor { shards: shards.clone(), metrics: Arc::clone(&metrics) };

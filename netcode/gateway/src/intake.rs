@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    ClientMessage, CloseCode, FailCode, Ingress, PROTOCOL_VERSION, ServerMessage, Welcome,
+    ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION, ProtocolError, ServerMessage, Welcome,
 };
 use evertick_schema::{SchemaHash, SessionId};
 use evertick_transport::{Connection, ConnectionExt};
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::auth::Account;
 use crate::budget::Verdict;
 use crate::metrics::Counter;
+use crate::outbox::Unsent;
 use crate::session::{End, Session, end_of};
 use crate::shard::{Arrival, Common, Phase, Shard};
 
@@ -105,13 +105,10 @@ async fn converse(shard: &Shard, connection: Box<dyn Connection>, newcomer: &New
     tracing::debug!(session = id.0, ?end, "a session ends");
     drop(registered);
     let session = Rc::into_inner(session).expect("only this task and the register held the session");
-    let tell_host = async {
-        if told_host {
-            // Fails only when the host is gone, and then it need not know.
-            let _host_gone = common.inbox.send(Ingress::Close { session: id }).await;
-        }
-    };
-    tokio::join!(tell_host, farewell(common, session.into_inner().into_connection(), end));
+    if told_host {
+        shard.outbox.close(id);
+    }
+    farewell(common, session.into_inner().into_connection(), end).await;
 }
 
 fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
@@ -132,8 +129,8 @@ fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
 
 /// Tells the host of a new session; waits for room in its inbox.
 async fn announce(shard: &Shard, session: SessionId, account: &Account) -> Result<(), End> {
-    let open = Ingress::Open { session, identity: account.identity, roles: account.roles.clone() };
-    let send = unless_stopping(shard, shard.common.inbox.send(open));
+    let open = shard.outbox.open(session, account.identity, account.roles.clone());
+    let send = unless_stopping(shard, open);
     match tokio::time::timeout(shard.common.limits.hello_time_max, send).await {
         Ok(Some(Ok(()))) => Ok(()),
         Ok(_) => Err(stopping()),
@@ -155,31 +152,45 @@ async fn serve(shard: &Shard, session: &RefCell<Session>) -> End {
     }
 }
 
+/// Does what a connection's message asks for: one thing or many.
 fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> Result<(), End> {
+    let metrics = &shard.common.metrics;
     count_in(&shard.common, message);
-    match decode(message)? {
-        ClientMessage::Call { seq, reducer, args } => call(shard, session, seq, reducer, args),
-        ClientMessage::Ping { client_us } => {
-            match session.pings.ask(Instant::now()) {
-                Verdict::Granted => {
-                    shard.common.metrics.pings.add(1);
-                    let clock = shard.clock(session.unconfirmed);
-                    session.pong(client_us, clock, &shard.common.metrics);
-                }
-                Verdict::Limited => {}
-                Verdict::Flooding => return Err(End::close(CloseCode::Flooding, "far too many pings")),
-            }
-            Ok(())
-        }
+    let now = Instant::now();
+    let in_flight = session.calls_in_flight;
+    let handled = ClientMessage::decode_all(message).try_for_each(|message| match message.map_err(bad)? {
+        ClientMessage::Call { seq, reducer, args } => call(shard, session, (seq, reducer, args), now),
+        ClientMessage::Ping { client_us } => ping(shard, session, client_us, now),
         ClientMessage::Bye => Err(End::close(CloseCode::Normal, "goodbye")),
         ClientMessage::Hello { .. } => Err(End::close(CloseCode::BadMessage, "a second Hello")),
-    }
+    });
+    metrics.calls_forwarded.add(u64::from(session.calls_in_flight - in_flight));
+    session.tell_failed(shard.clock(session.unconfirmed), metrics);
+    handled
 }
 
-/// Passes a call on to the host, or answers why not.
-fn call(shard: &Shard, session: &mut Session, seq: u32, reducer: u32, args: &[u8]) -> Result<(), End> {
-    let Common { limits, metrics, inbox, .. } = &*shard.common;
-    let (code, message) = match session.calls.ask(Instant::now()) {
+fn ping(shard: &Shard, session: &mut Session, client_us: u64, now: Instant) -> Result<(), End> {
+    match session.pings.ask(now) {
+        Verdict::Granted => {
+            shard.common.metrics.pings.add(1);
+            let clock = shard.clock(session.unconfirmed);
+            session.pong(client_us, clock, &shard.common.metrics);
+        }
+        Verdict::Limited => {}
+        Verdict::Flooding => return Err(End::close(CloseCode::Flooding, "far too many pings")),
+    }
+    Ok(())
+}
+
+/// Passes a call (its number, its reducer, its arguments) on to the host, or notes why not.
+fn call(
+    shard: &Shard,
+    session: &mut Session,
+    (seq, reducer, args): (u32, u32, &[u8]),
+    now: Instant,
+) -> Result<(), End> {
+    let Common { limits, metrics, .. } = &*shard.common;
+    let (code, message) = match session.calls.ask(now) {
         Verdict::Flooding => {
             return Err(End::close(CloseCode::Flooding, "calls went on far beyond the rate limit"));
         }
@@ -191,29 +202,28 @@ fn call(shard: &Shard, session: &mut Session, seq: u32, reducer: u32, args: &[u8
             metrics.calls_busy.add(1);
             (FailCode::Busy, format!("{} calls are waiting for their results", session.calls_in_flight))
         }
-        Verdict::Granted => {
-            // A copy: a slice would hold on to the whole buffer that the connection was read into.
-            let args = Bytes::copy_from_slice(args);
-            match inbox.try_send(Ingress::Call { session: session.id, seq, reducer, args }) {
-                Ok(()) => {
-                    metrics.calls_forwarded.add(1);
-                    session.calls_in_flight += 1;
-                    return Ok(());
-                }
-                Err(TrySendError::Full(_)) => {
-                    metrics.calls_busy.add(1);
-                    (FailCode::Busy, "the server has too many calls waiting; try again".to_owned())
-                }
-                Err(TrySendError::Closed(_)) => return Err(stopping()),
+        Verdict::Granted => match shard.outbox.call(session.id, seq, reducer, args) {
+            Ok(()) => {
+                session.calls_in_flight += 1;
+                return Ok(());
             }
-        }
+            Err(Unsent::Full) => {
+                metrics.calls_busy.add(1);
+                (FailCode::Busy, "the server has too many calls waiting; try again".to_owned())
+            }
+            Err(Unsent::HostGone) => return Err(stopping()),
+        },
     };
-    session.fail(seq, code, message, shard.clock(session.unconfirmed), metrics);
+    session.fail(seq, code, message);
     Ok(())
 }
 
 fn decode(message: &Bytes) -> Result<ClientMessage<'_>, End> {
-    ClientMessage::decode(message).map_err(|error| End::close(CloseCode::BadMessage, error.to_string()))
+    ClientMessage::decode(message).map_err(bad)
+}
+
+fn bad(error: ProtocolError) -> End {
+    End::close(CloseCode::BadMessage, error.to_string())
 }
 
 fn count_in(common: &Common, message: &Bytes) {

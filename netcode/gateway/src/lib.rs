@@ -35,6 +35,7 @@ mod config;
 mod gateway;
 mod intake;
 mod metrics;
+mod outbox;
 mod session;
 mod shard;
 

@@ -51,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
     pub(crate) calls_in_flight: u32,
+    /// Answers to calls of the message at hand that do not go to the host.
+    failed: Vec<CallReply>,
     /// Whether it takes frames before the disk has what they tell.
     pub(crate) unconfirmed: bool,
     connection: Box<dyn Connection>,
@@ -84,6 +86,7 @@ impl Session {
                 now,
             ),
             calls_in_flight: 0,
+            failed: Vec::new(),
             unconfirmed,
             connection,
             limits,
@@ -133,17 +136,17 @@ impl Session {
         self.tell(&ServerMessage::Pong(Pong { client_us, tick, time, tick_cost_us }), metrics);
     }
 
-    /// Answers a call that does not go to the host.
-    pub(crate) fn fail(
-        &mut self,
-        seq: u32,
-        code: FailCode,
-        message: String,
-        clock: Clock,
-        metrics: &Metrics,
-    ) {
-        let result = CallOutcome::Failed { code, message, id: 0 };
-        let own = SessionFrame { results: vec![CallReply { seq, result }], ..SessionFrame::default() };
+    /// Notes the answer to a call that does not go to the host.
+    pub(crate) fn fail(&mut self, seq: u32, code: FailCode, message: String) {
+        self.failed.push(CallReply { seq, result: CallOutcome::Failed { code, message, id: 0 } });
+    }
+
+    /// Sends the answers to calls that did not go to the host.
+    pub(crate) fn tell_failed(&mut self, clock: Clock, metrics: &Metrics) {
+        if self.failed.is_empty() {
+            return;
+        }
+        let own = SessionFrame { results: std::mem::take(&mut self.failed), ..SessionFrame::default() };
         let nothing_else = Frame { tick: clock.tick, time: clock.time, ..Frame::default() };
         let mut bytes = Vec::with_capacity(128);
         pack_frame(&nothing_else, Some(&own), &mut self.topics, &mut bytes);
@@ -156,13 +159,8 @@ impl Session {
             return;
         }
         let own = frame.sessions.get(&self.id);
-        for reply in own.iter().flat_map(|own| &own.results) {
-            self.calls_in_flight = self.calls_in_flight.saturating_sub(1);
-            match reply.result {
-                CallOutcome::Ok(_) => metrics.calls_ok.add(1),
-                CallOutcome::Refused { .. } => metrics.calls_refused.add(1),
-                CallOutcome::Failed { .. } => metrics.calls_failed.add(1),
-            }
+        if let Some(own) = own {
+            self.count_results(&own.results, metrics);
         }
         let mut bytes = Vec::with_capacity(self.frame_bytes);
         if pack_frame(frame, own, &mut self.topics, &mut bytes) {
@@ -172,6 +170,21 @@ impl Session {
         if let Some(close) = own.and_then(|own| own.close.clone()) {
             self.end(End::Close(close));
         }
+    }
+
+    fn count_results(&mut self, results: &[CallReply], metrics: &Metrics) {
+        let (mut ok, mut refused, mut failed) = (0, 0, 0);
+        for reply in results {
+            match reply.result {
+                CallOutcome::Ok(_) => ok += 1,
+                CallOutcome::Refused { .. } => refused += 1,
+                CallOutcome::Failed { .. } => failed += 1,
+            }
+        }
+        metrics.calls_ok.add(ok);
+        metrics.calls_refused.add(refused);
+        metrics.calls_failed.add(failed);
+        self.calls_in_flight = self.calls_in_flight.saturating_sub(results.len() as u32);
     }
 
     fn send(&mut self, message: Vec<u8>, metrics: &Metrics) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use evertick_protocol::{Audience, CloseCode, Frame, Ingress};
+use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
 use hashbrown::HashMap;
@@ -19,6 +19,7 @@ use crate::auth::Authenticate;
 use crate::config::{ServerDescription, SessionLimits};
 use crate::intake;
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::session::{Clock, End, Session};
 
 /// A connection that a shard is to take up.
@@ -53,7 +54,6 @@ pub(crate) struct Common {
     pub(crate) limits: SessionLimits,
     pub(crate) auth: Arc<dyn Authenticate>,
     pub(crate) description: Arc<ServerDescription>,
-    pub(crate) inbox: mpsc::Sender<Ingress>,
     pub(crate) metrics: Arc<Metrics>,
     /// The next session's id.
     pub(crate) next_session: AtomicU64,
@@ -68,6 +68,8 @@ pub(crate) struct Shard {
     /// Of the last frame that only those without patience have been handed.
     unconfirmed: Cell<Clock>,
     pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
+    /// On its way to the host.
+    pub(crate) outbox: Outbox,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -76,6 +78,10 @@ pub(crate) struct Feed {
     pub(crate) frames: mpsc::Receiver<(Arc<Frame>, Audience)>,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) phase: watch::Receiver<Phase>,
+    /// The host's.
+    pub(crate) inbox: mpsc::Sender<IngressBatch>,
+    /// Calls in one batch for the host.
+    pub(crate) batch_len_max: usize,
 }
 
 /// Runs a shard until it is told to stop and its sessions are gone, within a `LocalSet`. Returns how many connections had to
@@ -87,7 +93,12 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
         confirmed: Cell::default(),
         unconfirmed: Cell::default(),
         sessions: RefCell::default(),
+        outbox: Outbox::new(feed.batch_len_max),
         shared,
+    });
+    let hand_over = tokio::task::spawn_local({
+        let shard = Rc::clone(&shard);
+        async move { shard.outbox.run(feed.inbox).await }
     });
     let mut tasks = JoinSet::new();
     loop {
@@ -118,6 +129,9 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
         }
     };
     let _cut_off = tokio::time::timeout_at(deadline, all_gone).await;
+    shard.outbox.end();
+    // A host that takes nothing any more need not know.
+    let _not_taken = tokio::time::timeout_at(deadline, hand_over).await;
     tasks.len()
 }
 

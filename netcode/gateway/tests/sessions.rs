@@ -3,6 +3,7 @@
 
 mod host;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ impl Raw {
 
     async fn call(&mut self, seq: u32, reducer: u32, args: &[u8]) {
         send(&mut *self.connection, &ClientMessage::Call { seq, reducer, args }).await;
+    }
+
+    /// Calls in one message, without arguments.
+    async fn calls(&mut self, seqs: Range<u32>) {
+        let mut bytes = Vec::new();
+        for seq in seqs {
+            ClientMessage::Call { seq, reducer: Spawn::NUMBER, args: &[] }.encode(&mut bytes);
+        }
+        self.connection.send(&[bytes.into()]);
+        self.connection.flush().await.unwrap();
     }
 
     /// Takes one message; `Err` is the server's last.
@@ -301,23 +312,43 @@ async fn pings_are_answered_and_floods_of_them_are_not() {
 
 #[tokio::test]
 async fn a_full_inbox_is_busy() {
-    let host = Host::with_inbox(&with_limits(|_| {}), Vec::new(), 2);
+    let config = GatewayConfig { batch_len_max: 2, ..with_limits(|_| {}) };
+    let host = Host::with_inbox(&config, Vec::new(), 1);
     let mut client = Raw::open(host.loopback(), b"ann").await;
     client.take().await.unwrap();
     host.pause(true);
-    for seq in 0..5 {
-        client.call(seq, Spawn::NUMBER, &[]).await;
-    }
-    client.until_results(3).await;
+    client.call(0, Spawn::NUMBER, &[]).await;
+    host.until("the inbox is full", |host| host.inbox_len() == 1).await;
+    client.calls(1..5).await;
+    client.until_results(2).await;
     let busy = |(_, outcome): &(u32, CallOutcome)| {
         matches!(outcome, CallOutcome::Failed { code: FailCode::Busy, .. })
     };
     assert!(client.results.iter().all(busy), "{:?}", client.results);
-    assert_eq!(client.results.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(client.results.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [3, 4]);
     host.pause(false);
     client.until_results(5).await;
-    assert!(matches!(client.results[4], (1, CallOutcome::Ok(_))));
-    assert_eq!(host.metrics().calls_busy, 3);
+    assert!(matches!(client.results[4], (2, CallOutcome::Ok(_))));
+    assert_eq!((host.metrics().calls_forwarded, host.metrics().calls_busy), (3, 2));
+}
+
+#[tokio::test]
+async fn many_calls_in_one_message_are_many_calls() {
+    let host = Host::start(&with_limits(|_| {}), Vec::new());
+    let mut client = Raw::open(host.loopback(), b"ann").await;
+    client.calls(0..40).await;
+    client.until_results(40).await;
+    assert_eq!(host.calls(), (0..40).collect::<Vec<_>>());
+    let metrics = host.metrics();
+    assert_eq!((metrics.calls_forwarded, metrics.calls_ok, metrics.messages_in), (40, 40, 2));
+    // What stands before bytes that are no message still counts.
+    let mut bytes = Vec::new();
+    ClientMessage::Call { seq: 40, reducer: Spawn::NUMBER, args: &[] }.encode(&mut bytes);
+    bytes.push(0x7f);
+    client.connection.send(&[bytes.into()]);
+    client.connection.flush().await.unwrap();
+    assert_eq!(client.until_closed().await.code, CloseCode::BadMessage);
+    host.until("the last call came", |host| host.calls().len() == 41).await;
 }
 
 #[tokio::test]

@@ -72,10 +72,30 @@ impl<'a> ClientMessage<'a> {
         }
     }
 
-    /// Reads a message. Whatever the bytes are, it costs no more than their length and allocates nothing.
+    /// Reads a message that stands alone. Whatever the bytes are, it costs no more than their length and allocates nothing.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(bytes);
-        let message = match reader.u8("the message's kind")? {
+        let message = Self::read(&mut reader)?;
+        reader.finish("the client's message")?;
+        Ok(message)
+    }
+
+    /// Reads the messages that stand one behind the other, at least one. After an error nothing follows. Costs no more than
+    /// the bytes' length in all, and allocates nothing.
+    pub fn decode_all(bytes: &'a [u8]) -> impl Iterator<Item = Result<Self, ProtocolError>> {
+        let mut reader = Some(Reader::new(bytes));
+        std::iter::from_fn(move || {
+            let rest = reader.as_mut()?;
+            let message = Self::read(rest);
+            if message.is_err() || rest.is_empty() {
+                reader = None;
+            }
+            Some(message)
+        })
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        Ok(match reader.u8("the message's kind")? {
             HELLO => Self::Hello {
                 protocol: reader.u8("Hello.protocol")?,
                 schema: SchemaHash(reader.array("Hello.schema")?),
@@ -94,8 +114,32 @@ impl<'a> ClientMessage<'a> {
             PING => Self::Ping { client_us: reader.u64("Ping.client_us")? },
             BYE => Self::Bye,
             kind => return Err(ProtocolError::Unknown { what: "client message kind", value: kind.into() }),
-        };
-        reader.finish("the client's message")?;
-        Ok(message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_stand_one_behind_the_other() {
+        let messages = [
+            ClientMessage::Call { seq: 1, reducer: 0, args: b"abc" },
+            ClientMessage::Ping { client_us: 5 },
+            ClientMessage::Call { seq: 2, reducer: 300, args: b"" },
+            ClientMessage::Bye,
+        ];
+        let mut bytes = Vec::new();
+        messages.iter().for_each(|message| message.encode(&mut bytes));
+        let read: Result<Vec<_>, _> = ClientMessage::decode_all(&bytes).collect();
+        assert_eq!(read.as_deref(), Ok(&messages[..]));
+
+        bytes.extend_from_slice(&[CALL, 3]);
+        let read: Vec<_> = ClientMessage::decode_all(&bytes).collect();
+        assert_eq!(read.len(), 5);
+        assert_eq!(read[4], Err(ProtocolError::Truncated("Call.reducer")));
+        let none: Vec<_> = ClientMessage::decode_all(&[]).collect();
+        assert_eq!(none, [Err(ProtocolError::Truncated("the message's kind"))]);
     }
 }

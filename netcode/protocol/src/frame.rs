@@ -1,10 +1,9 @@
 //! What the world thread and the gateway hand each other.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use evertick_schema::{Identity, SessionId, Timestamp};
+use evertick_schema::{SessionId, Timestamp};
 use hashbrown::HashMap;
 
 /// Names a topic: a set of rows that sessions see or don't see together.
@@ -198,34 +197,4 @@ impl CloseCode {
             _ => Self::Internal,
         }
     }
-}
-
-/// What a gateway tells the host, through its bounded inbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ingress {
-    /// A client has been let in.
-    Open {
-        /// Its session.
-        session: SessionId,
-        /// Who it is.
-        identity: Identity,
-        /// What it may do.
-        roles: Arc<[String]>,
-    },
-    /// A client calls a reducer.
-    Call {
-        /// Its session.
-        session: SessionId,
-        /// The number that the client gave the call.
-        seq: u32,
-        /// The reducer's number in the description.
-        reducer: u32,
-        /// The arguments, as row bytes that nobody has checked.
-        args: Bytes,
-    },
-    /// A client is gone.
-    Close {
-        /// Its session.
-        session: SessionId,
-    },
 }

@@ -14,6 +14,7 @@ mod block;
 mod client_message;
 mod error;
 mod frame;
+mod ingress;
 mod limits;
 mod pack;
 mod put;
@@ -27,9 +28,8 @@ mod slots;
 pub use block::{BlockHead, BlockReader, BlockWriter, EventsSection, RowsSection, Section, TopicKind};
 pub use client_message::ClientMessage;
 pub use error::{ProtocolError, SchemaError};
-pub use frame::{
-    Audience, CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Ingress, SessionFrame, TopicId,
-};
+pub use frame::{Audience, CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, SessionFrame, TopicId};
+pub use ingress::{Ingress, IngressBatch};
 pub use limits::{
     CLIENT_MESSAGE_BYTES_MAX, DESCRIPTION_BYTES_MAX, PROTOCOL_VERSION, REPLICA_BYTES_MAX,
     SERVER_MESSAGE_BYTES_MAX, SLOTS_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX, TOPICS_MAX,

@@ -5,13 +5,14 @@
 mod fixture;
 mod memory;
 mod report;
+mod socket;
 mod sweep;
 mod transfer;
 mod wire;
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::report::Measure;
 
@@ -22,10 +23,11 @@ type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const RUNS: usize = 7;
 
 #[derive(Parser)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 struct Args {
     /// The bench module's .wasm file.
-    #[arg(long)]
-    module: PathBuf,
+    #[arg(long, required = true)]
+    module: Option<PathBuf>,
     /// Only benchmarks whose name starts with one of these.
     #[arg(long, num_args = 1..)]
     only: Vec<String>,
@@ -35,22 +37,37 @@ struct Args {
     /// Only print the bytes that an entity takes, measured in this process.
     #[arg(long, hide = true)]
     memory_probe: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What a benchmark starts as a process of its own.
+#[derive(Subcommand)]
+enum Part {
+    /// The server of the benchmarks over sockets.
+    #[command(hide = true)]
+    Serve(socket::Serve),
 }
 
 /// A benchmark: the names it reports, and how.
 type Bench = (&'static [&'static str], fn(&Path) -> Result<Vec<Measure>>);
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 5] = [
     (&["transfer.in_process"], transfer::run),
     (&["sweep.100k", "sweep.100k.vs_native"], sweep::run),
     (&["memory.per_entity"], memory::run),
     (&["wire.per_move"], wire::run),
+    (&["transfer.socket.64x40"], socket::run),
 ];
 
 fn main() -> Result {
     let args = Args::parse();
+    if let Some(Part::Serve(serve)) = &args.part {
+        return socket::serve(serve);
+    }
+    let module = args.module.ok_or("--module is missing")?;
     if args.memory_probe {
-        println!("{}", memory::probe(&args.module)?);
+        println!("{}", memory::probe(&module)?);
         return Ok(());
     }
     let wanted =
@@ -58,7 +75,7 @@ fn main() -> Result {
     let mut measures = Vec::new();
     for (names, bench) in BENCHES {
         if names.iter().any(|name| wanted(name)) {
-            let done = bench(&args.module)?.into_iter().filter(|measure| wanted(&measure.name));
+            let done = bench(&module)?.into_iter().filter(|measure| wanted(&measure.name));
             measures.extend(done.inspect(|measure| println!("{measure}")));
         }
     }

@@ -13,8 +13,8 @@ use evertick_gateway::{
     Account, Gateway, GatewayConfig, GatewayHandle, Metrics, MetricsSnapshot, ServerDescription, Unauthorized,
 };
 use evertick_protocol::{
-    Audience, BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, SessionFrame, TopicId,
-    TopicKind, WireSchema,
+    Audience, BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, IngressBatch, SessionFrame,
+    TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -44,7 +44,7 @@ pub struct Host {
 struct Inner {
     world: World,
     gateway: Option<GatewayHandle>,
-    inbox: mpsc::Receiver<Ingress>,
+    inbox: mpsc::Receiver<IngressBatch>,
     paused: bool,
     stopped: bool,
     /// Frames that only unconfirmed sessions have got; `None` while nothing is held back.
@@ -109,6 +109,11 @@ impl Host {
         let held = inner.held.take().unwrap();
         let gateway = inner.gateway.as_ref().unwrap();
         held.iter().for_each(|frame| gateway.publish(frame, Audience::Confirmed));
+    }
+
+    /// Batches that wait in the inbox.
+    pub fn inbox_len(&self) -> usize {
+        lock(&self.inner).inbox.len()
     }
 
     /// Sends an event to everyone, in a frame of its own.
@@ -195,9 +200,11 @@ impl Inner {
     fn turn(&mut self) -> bool {
         if !self.paused {
             let mut any = false;
-            while let Ok(ingress) = self.inbox.try_recv() {
+            while let Ok(mut batch) = self.inbox.try_recv() {
                 any = true;
-                self.world.take(ingress);
+                while let Some(ingress) = batch.take() {
+                    self.world.take(ingress);
+                }
             }
             if any {
                 self.publish();
@@ -257,7 +264,7 @@ impl World {
         }
     }
 
-    fn take(&mut self, ingress: Ingress) {
+    fn take(&mut self, ingress: Ingress<'_>) {
         match ingress {
             Ingress::Open { session, .. } => {
                 assert!(self.sessions.insert(session), "a session opens once");
@@ -266,7 +273,7 @@ impl World {
             Ingress::Call { session, seq, reducer, args } => {
                 assert!(self.sessions.contains(&session), "calls come between open and close");
                 self.calls.push(seq);
-                let result = self.call(session, reducer, &args);
+                let result = self.call(session, reducer, args);
                 self.own.entry(session).or_default().results.push(CallReply { seq, result });
             }
             Ingress::Close { session } => {

@@ -1,0 +1,79 @@
+//! A client that is nothing but the protocol: connection, replica, calls.
+
+use bytes::Bytes;
+use evertick_protocol::{CallOutcome, Changes, ClientMessage, PROTOCOL_VERSION, Replica, ServerMessage};
+use evertick_schema::{Call, ModuleDescription, SchemaHash};
+use evertick_transport::{ClientOptions, Connection, ConnectionExt, connect};
+
+use crate::Result;
+use crate::fixture::encode;
+
+/// One session.
+pub(crate) struct Client {
+    connection: Box<dyn Connection>,
+    description: ModuleDescription,
+    replica: Replica,
+    changes: Changes,
+    seq: u32,
+}
+
+impl Client {
+    /// Connects as a client of its own identity, and waits for the Welcome.
+    pub(crate) async fn connect(url: &str, number: usize) -> Result<Self> {
+        let mut connection = connect(url, &ClientOptions::default()).await?;
+        let token = format!("a client of the benchmark, number {number:04}");
+        let hello = ClientMessage::Hello {
+            protocol: PROTOCOL_VERSION,
+            schema: SchemaHash::UNKNOWN,
+            unconfirmed: false,
+            token: token.as_bytes(),
+        };
+        send(connection.as_mut(), &hello);
+        let message = connection.recv().await?;
+        let ServerMessage::Welcome(welcome) = ServerMessage::decode(&message)? else {
+            return Err("the server did not answer with a Welcome".into());
+        };
+        let json = welcome.description.ok_or("the server did not describe its module")?;
+        let description = ModuleDescription::from_json(json)?;
+        let replica = Replica::new(&description)?;
+        Ok(Self { connection, description, replica, changes: Changes::new(), seq: 0 })
+    }
+
+    /// The number and argument bytes of a typed call.
+    pub(crate) fn encode<C: Call>(&self, call: &C) -> Result<(u32, Vec<u8>)> {
+        encode(&self.description, call)
+    }
+
+    /// Queues a call; it is written by the next [`Self::results`].
+    pub(crate) fn call(&mut self, reducer: u32, args: &[u8]) {
+        self.seq = self.seq.wrapping_add(1);
+        send(self.connection.as_mut(), &ClientMessage::Call { seq: self.seq, reducer, args });
+    }
+
+    /// Writes the calls and waits for the next results. Returns how many there are; anything but success is an error.
+    pub(crate) async fn results(&mut self) -> Result<usize> {
+        loop {
+            let message = self.connection.recv().await?;
+            let frame = match ServerMessage::decode(&message)? {
+                ServerMessage::Frame(frame) => frame,
+                other => return Err(format!("the server sent no frame but {other:?}").into()),
+            };
+            self.replica.apply(frame, &mut self.changes)?;
+            for reply in &self.changes.results {
+                if !matches!(reply.result, CallOutcome::Ok(_)) {
+                    return Err(format!("call {}: {:?}", reply.seq, reply.result).into());
+                }
+            }
+            let count = self.changes.results.len();
+            if count > 0 {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+fn send(connection: &mut dyn Connection, message: &ClientMessage<'_>) {
+    let mut bytes = Vec::with_capacity(64);
+    message.encode(&mut bytes);
+    connection.send(&[Bytes::from(bytes)]);
+}

@@ -1,0 +1,10 @@
+//! Calls over real WebSockets: a server in a process of its own, pinned to one core, and its clients on another.
+
+mod client;
+mod load;
+mod pin;
+mod server;
+mod transfer;
+
+pub(crate) use self::server::{Serve, serve};
+pub(crate) use self::transfer::run;
