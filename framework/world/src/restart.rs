@@ -1,7 +1,7 @@
 //! What a simulation offers to those who stop it and let it go on, here or elsewhere: upgrade, resume, renew,
 //! trace.
 
-use evertick_schema::{ReducerKind, Timestamp};
+use evertick_schema::{Duration, ReducerKind, Timestamp};
 
 use crate::simulation::{Simulation, SimulationError};
 use crate::trace::{Trace, TraceEntry};
@@ -12,10 +12,25 @@ impl Simulation {
         self.tick
     }
 
+    /// Simulated time of one tick.
+    pub fn tick_length(&self) -> Duration {
+        self.tick_length
+    }
+
     /// Runs the modules' upgrade reducers, each its own transaction. To be called once, on a world whose rows were
     /// stored by another version of the modules.
     pub fn upgrade(&mut self, now: Timestamp) -> Result<(), SimulationError> {
         self.prepare(ReducerKind::Upgrade, now)
+    }
+
+    /// Runs the init reducer of module number `module`, which is new in a world that is not.
+    pub fn init_module(&mut self, module: u16, now: Timestamp) -> Result<(), SimulationError> {
+        self.prepare_module(usize::from(module), ReducerKind::Init, now)
+    }
+
+    /// Runs the upgrade reducer of module number `module`, the only one whose stored rows were of another version.
+    pub fn upgrade_module(&mut self, module: u16, now: Timestamp) -> Result<(), SimulationError> {
+        self.prepare_module(usize::from(module), ReducerKind::Upgrade, now)
     }
 
     /// Goes on from tick number `tick`, after a restart; the next is the one behind it. Systems with a pace of

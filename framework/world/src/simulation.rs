@@ -186,20 +186,29 @@ impl Simulation {
 
     /// Runs the modules' reducers of this kind, each its own transaction; the first that fails ends it.
     pub(crate) fn prepare(&mut self, kind: ReducerKind, now: Timestamp) -> Result<(), SimulationError> {
-        for module in 0..self.modules.len() {
-            let Some(reducer) = self.modules[module].lifecycle(kind) else { continue };
-            let reason = match self.transact(module, reducer, &[], &Caller::default(), now) {
-                Ok(Outcome::Ok(_)) => {
-                    self.run_detached(now);
-                    continue;
-                }
-                Ok(Outcome::Refused { message, .. }) => message,
-                Err(fault) if fault.backtrace.is_empty() => fault.to_string(),
-                Err(fault) => format!("{fault}\n{}", fault.backtrace),
-            };
-            return Err(SimulationError::Init { reducer: self.modules[module].qualified(reducer), reason });
-        }
-        Ok(())
+        (0..self.modules.len()).try_for_each(|module| self.prepare_module(module, kind, now))
+    }
+
+    /// Runs the module's reducer of this kind, if it has one.
+    pub(crate) fn prepare_module(
+        &mut self,
+        module: usize,
+        kind: ReducerKind,
+        now: Timestamp,
+    ) -> Result<(), SimulationError> {
+        let Some(reducer) = self.modules.get(module).and_then(|module| module.lifecycle(kind)) else {
+            return Ok(());
+        };
+        let reason = match self.transact(module, reducer, &[], &Caller::default(), now) {
+            Ok(Outcome::Ok(_)) => {
+                self.run_detached(now);
+                return Ok(());
+            }
+            Ok(Outcome::Refused { message, .. }) => message,
+            Err(fault) if fault.backtrace.is_empty() => fault.to_string(),
+            Err(fault) => format!("{fault}\n{}", fault.backtrace),
+        };
+        Err(SimulationError::Init { reducer: self.modules[module].qualified(reducer), reason })
     }
 
     /// Calls a reducer in a transaction of its own, and then what it detached. Cost beside the guest's own:
