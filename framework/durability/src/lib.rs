@@ -20,12 +20,15 @@
 //!
 //! No WebAssembly and no sockets; no clock but to bound how long a snapshot may hold up a tick.
 
+mod inspect;
 mod journal;
 mod log;
 mod record;
 mod recover;
+mod replay;
 pub mod storage;
 
+pub use inspect::{Described, InspectFilter, InspectedRecord, Inspection, describe, inspect};
 pub use journal::{
     Commit, DurabilityConfig, Journal, JournalStats, RecordingError, RecordingStats, SnapshotStats,
 };
@@ -36,4 +39,5 @@ pub use log::{
 };
 pub use record::{CauseRef, Malformed};
 pub use recover::{OpenError, Opened, Progress, open};
+pub use replay::{Divergence, ReplayError, ReplayReport, replay};
 pub use storage::{DirectoryStorage, Storage, StorageFile};
