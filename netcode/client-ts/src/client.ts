@@ -96,6 +96,28 @@ function schemaOf(welcome: Welcome, ours: ModuleDef | undefined): ModuleDef {
   return ours;
 }
 
+/** Messages are joined until they have so many bytes; a single one may be longer. */
+const MESSAGE_BYTES_MAX = 16 * 1024;
+
+/** Messages one behind the other, in as few WebSocket messages as the bound allows. */
+function* joined(messages: Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {
+  for (let from = 0; from < messages.length; ) {
+    let length = messages[from]!.length;
+    let to = from + 1;
+    while (to < messages.length && length + messages[to]!.length <= MESSAGE_BYTES_MAX) length += messages[to++]!.length;
+    if (to === from + 1) yield messages[from]!;
+    else {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; from < to; from++) {
+        bytes.set(messages[from]!, at);
+        at += messages[from]!.length;
+      }
+      yield bytes;
+    }
+    from = to;
+  }
+}
+
 /** An open connection. What it sees is read through {@link View}. */
 export class Client extends View {
   /** Who the server takes us for. */
@@ -115,6 +137,8 @@ export class Client extends View {
   private readonly bytesOut: Rate;
   private readonly frameRate: Rate;
   private readonly player: number;
+  /** What this turn has to send. */
+  private readonly outgoing: Uint8Array<ArrayBuffer>[] = [];
   private over: ConnectionClosed | undefined;
   private settleClosed: (error: ConnectionClosed) => void = () => {};
   private lastTime = 0;
@@ -255,14 +279,24 @@ export class Client extends View {
     this.send(ping(BigInt(Math.floor(performance.now() * 1000))));
   }
 
+  /** What is sent in one turn goes as one message: a server takes it in at once. */
   private send(message: Uint8Array<ArrayBuffer>): void {
-    if (this.over || this.socket.readyState !== 1) return;
-    this.bytesOut.add(message.length, performance.now());
-    this.socket.send(message);
+    if (this.over) return;
+    if (this.outgoing.push(message) === 1) queueMicrotask(() => this.flush());
+  }
+
+  private flush(): void {
+    const messages = this.outgoing.splice(0);
+    if (this.socket.readyState !== 1) return;
+    for (const message of joined(messages)) {
+      this.bytesOut.add(message.length, performance.now());
+      this.socket.send(message);
+    }
   }
 
   private end(error: ConnectionClosed): void {
     if (this.over) return;
+    this.flush();
     this.over = error;
     clearInterval(this.pings);
     this.calls.abandon(error);

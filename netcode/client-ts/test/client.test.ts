@@ -102,6 +102,10 @@ test("calls are typed, and so are their answers", async () => {
   const taken = client.call(gather, { node: 10n });
   const far = client.call(gather, { node: 11n });
   const failed = client.call(delete_);
+  const before = socket.sent.length;
+  assert.equal(socket.calls().length, 0);
+  await Promise.resolve();
+  assert.equal(socket.sent.length, before + 1, "calls of one turn go as one message");
   const calls = socket.calls();
   assert.deepEqual(calls.map(({ seq, reducer }) => [seq, reducer]), [[1, 4], [2, 1], [3, 1], [4, 2]]);
   assert.deepEqual([...calls[0]!.args], [9, 0, 0, 0, 2, 0, 0, 0, 1, 0xc3, 0xa9]);
@@ -131,6 +135,7 @@ test("arguments of the wrong type are not sent", async () => {
   await assert.rejects(client.call(gather, { node: 5 } as never), /gather\.node must be a bigint/);
   await assert.rejects(client.call(say, { text: "x" } as never), /say\.loud must be a boolean/);
   await assert.rejects(client.call(gather, { node: 2n ** 64n }), RangeError);
+  await Promise.resolve();
   assert.equal(socket.calls().length, 0);
   client.close();
 });

@@ -48,10 +48,16 @@ export class FakeSocket implements WebSocketLike {
 
   /** Calls that were sent: their number, reducer and arguments. */
   calls(): { seq: number; reducer: number; args: Uint8Array }[] {
-    return this.sent.filter((message) => message[0] === 2).map((message) => {
-      const reader = Reader.of(message.subarray(1));
-      return { seq: reader.varint(), reducer: reader.varint(), args: reader.lengthed().slice() };
-    });
+    const calls: { seq: number; reducer: number; args: Uint8Array }[] = [];
+    for (const message of this.sent.slice(1)) {
+      const reader = Reader.of(message);
+      while (reader.left > 0) {
+        const kind = reader.u8();
+        if (kind === 2) calls.push({ seq: reader.varint(), reducer: reader.varint(), args: reader.lengthed().slice() });
+        else if (kind === 3) reader.u64();
+      }
+    }
+    return calls;
   }
 }
 

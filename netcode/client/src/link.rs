@@ -10,6 +10,7 @@ use bytes::Bytes;
 use evertick_protocol::{CallOutcome, Changes, ClientMessage, CloseCode, ProtocolError, ServerMessage};
 use evertick_transport::{Connection, ConnectionExt, TransportError};
 use hashbrown::HashMap;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -21,6 +22,9 @@ pub(crate) const COMMANDS_WAITING_MAX: usize = 256;
 
 /// Bytes that wait for the server; with more, no commands are taken.
 const OUTGOING_BYTES_MAX: usize = 256 * 1024;
+
+/// Calls made in the same turn go in one message, until it has so many bytes. A single call may be longer.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// Pings that wait for their pong.
 const PINGS_WAITING_MAX: usize = 64;
@@ -42,6 +46,8 @@ pub(crate) struct Link {
     commands: mpsc::Receiver<Command>,
     ping_interval: Duration,
     calls: HashMap<u32, oneshot::Sender<CallOutcome>>,
+    /// Messages that are still to be handed to the connection, as one.
+    outgoing: Vec<u8>,
     seq: u32,
     pings: Vec<oneshot::Sender<Duration>>,
     epoch: Instant,
@@ -61,6 +67,7 @@ impl Link {
             commands,
             ping_interval,
             calls: HashMap::new(),
+            outgoing: Vec::new(),
             seq: 0,
             pings: Vec::new(),
             epoch: Instant::now(),
@@ -98,13 +105,35 @@ impl Link {
                     }
                     Err(error) => return lost(error),
                 },
-                command = self.commands.recv(), if takes_more => match command {
-                    Some(Command::Close) | None => return Disconnected::ByClient,
-                    Some(command) => self.obey(command),
-                },
+                command = self.commands.recv(), if takes_more => {
+                    if self.obey_all(command) {
+                        return Disconnected::ByClient;
+                    }
+                }
                 _ = ping_timer.tick(), if takes_more => self.ping(),
             }
         }
+    }
+
+    /// Does what `first` and the commands that wait behind it ask for. Returns whether the client leaves.
+    fn obey_all(&mut self, first: Option<Command>) -> bool {
+        let mut next = first;
+        let leaves = loop {
+            match next {
+                None | Some(Command::Close) => break true,
+                Some(command) => self.obey(command),
+            }
+            if self.outgoing.len() >= MESSAGE_BYTES_MAX {
+                break false;
+            }
+            next = match self.commands.try_recv() {
+                Ok(command) => Some(command),
+                Err(TryRecvError::Empty) => break false,
+                Err(TryRecvError::Disconnected) => None,
+            };
+        };
+        self.hand_over();
+        leaves
     }
 
     fn obey(&mut self, command: Command) {
@@ -113,7 +142,10 @@ impl Link {
                 self.seq = self.seq.wrapping_add(1);
                 // Calls whose caller gave up are still answered; the answer then finds nobody.
                 self.calls.insert(self.seq, answer);
-                self.send(&ClientMessage::Call { seq: self.seq, reducer, args: &args });
+                if self.outgoing.len() + args.len() > MESSAGE_BYTES_MAX {
+                    self.hand_over();
+                }
+                ClientMessage::Call { seq: self.seq, reducer, args: &args }.encode(&mut self.outgoing);
             }
             Command::Ping { answer } => {
                 if self.pings.len() < PINGS_WAITING_MAX {
@@ -131,9 +163,15 @@ impl Link {
     }
 
     fn send(&mut self, message: &ClientMessage<'_>) {
-        let mut bytes = Vec::with_capacity(64);
-        message.encode(&mut bytes);
-        self.connection.send(&[bytes.into()]); // written by the next `recv`
+        message.encode(&mut self.outgoing);
+        self.hand_over();
+    }
+
+    /// Hands what is outgoing to the connection, which writes it with the next `recv`.
+    fn hand_over(&mut self) {
+        if !self.outgoing.is_empty() {
+            self.connection.send(&[std::mem::take(&mut self.outgoing).into()]);
+        }
     }
 
     fn receive(&mut self, message: &Bytes) -> Result<(), Disconnected> {

@@ -26,6 +26,8 @@ pub(crate) enum Unsent {
 /// The batch that a shard is filling.
 pub(crate) struct Outbox {
     batch: RefCell<IngressBatch>,
+    /// The host's, until [`Self::end`].
+    inbox: RefCell<Option<mpsc::Sender<IngressBatch>>>,
     len_max: usize,
     /// Told when the batch has its first entry, and at the end.
     filled: Notify,
@@ -36,10 +38,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox whose batches hold at most `len_max` calls.
-    pub(crate) fn new(len_max: usize) -> Self {
+    /// An outbox to this inbox, whose batches hold at most `len_max` calls.
+    pub(crate) fn new(inbox: mpsc::Sender<IngressBatch>, len_max: usize) -> Self {
         Self {
             batch: RefCell::default(),
+            inbox: RefCell::new(Some(inbox)),
             len_max: len_max.max(1),
             filled: Notify::new(),
             room: Notify::new(),
@@ -53,7 +56,7 @@ impl Outbox {
         if self.host_gone.get() {
             return Err(Unsent::HostGone);
         }
-        if self.is_full() {
+        if self.is_full() && !self.hand_over() {
             return Err(Unsent::Full);
         }
         self.add(|batch| batch.call(session, seq, reducer, args));
@@ -90,7 +93,8 @@ impl Outbox {
 
     /// Hands batches over until [`Self::end`], or until the host is gone. Runs behind the sessions that are ready when the
     /// first of them has filled the batch, so that it takes what they all have to say.
-    pub(crate) async fn run(&self, inbox: mpsc::Sender<IngressBatch>) {
+    pub(crate) async fn run(&self) {
+        let Some(inbox) = self.inbox.borrow().clone() else { return };
         loop {
             while self.batch.borrow().is_empty() {
                 if self.ending.get() {
@@ -100,8 +104,10 @@ impl Outbox {
             }
             match inbox.reserve().await {
                 Ok(place) => {
-                    let len = self.batch.borrow().len();
-                    place.send(self.batch.replace(IngressBatch::with_capacity(len)));
+                    let batch = self.take();
+                    if !batch.is_empty() {
+                        place.send(batch);
+                    }
                 }
                 Err(_) => {
                     self.host_gone.set(true);
@@ -118,7 +124,22 @@ impl Outbox {
     /// No more will come: [`Self::run`] returns when it has handed over what there is.
     pub(crate) fn end(&self) {
         self.ending.set(true);
+        self.inbox.take();
         self.filled.notify_one();
+    }
+
+    /// Hands the batch over before its turn, if the host's inbox has room.
+    fn hand_over(&self) -> bool {
+        let inbox = self.inbox.borrow();
+        let Some(place) = inbox.as_ref().and_then(|inbox| inbox.try_reserve().ok()) else { return false };
+        place.send(self.take());
+        true
+    }
+
+    /// The batch; the next one has as much room.
+    fn take(&self) -> IngressBatch {
+        let len = self.batch.borrow().len();
+        self.batch.replace(IngressBatch::with_capacity(len))
     }
 
     fn is_full(&self) -> bool {
@@ -157,10 +178,10 @@ mod tests {
     fn on_a_shard(test: impl AsyncFnOnce(Rc<Outbox>, mpsc::Receiver<IngressBatch>)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         LocalSet::new().block_on(&runtime, async {
-            let outbox = Rc::new(Outbox::new(3));
             let (sender, inbox) = mpsc::channel(1);
+            let outbox = Rc::new(Outbox::new(sender, 3));
             let running = Rc::clone(&outbox);
-            tokio::task::spawn_local(async move { running.run(sender).await });
+            tokio::task::spawn_local(async move { running.run().await });
             test(outbox, inbox).await;
         });
     }
@@ -174,6 +195,12 @@ mod tests {
             assert_eq!(seqs(inbox.recv().await.unwrap()), [1, 2, 3]);
             outbox.call(SessionId(1), 4, 0, b"").unwrap();
             assert_eq!(seqs(inbox.recv().await.unwrap()), [4]);
+            // More than a batch holds: the inbox takes the first before the turn is over.
+            for seq in 5..=8 {
+                outbox.call(SessionId(1), seq, 0, b"").unwrap();
+            }
+            assert_eq!(seqs(inbox.recv().await.unwrap()), [5, 6, 7]);
+            assert_eq!(seqs(inbox.recv().await.unwrap()), [8]);
         });
     }
 

@@ -93,12 +93,12 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
         confirmed: Cell::default(),
         unconfirmed: Cell::default(),
         sessions: RefCell::default(),
-        outbox: Outbox::new(feed.batch_len_max),
+        outbox: Outbox::new(feed.inbox, feed.batch_len_max),
         shared,
     });
     let hand_over = tokio::task::spawn_local({
         let shard = Rc::clone(&shard);
-        async move { shard.outbox.run(feed.inbox).await }
+        async move { shard.outbox.run().await }
     });
     let mut tasks = JoinSet::new();
     loop {

@@ -1,6 +1,5 @@
 //! A client that is nothing but the protocol: connection, replica, calls.
 
-use bytes::Bytes;
 use evertick_protocol::{CallOutcome, Changes, ClientMessage, PROTOCOL_VERSION, Replica, ServerMessage};
 use evertick_schema::{Call, ModuleDescription, SchemaHash};
 use evertick_transport::{ClientOptions, Connection, ConnectionExt, connect};
@@ -14,6 +13,8 @@ pub(crate) struct Client {
     description: ModuleDescription,
     replica: Replica,
     changes: Changes,
+    /// Calls that are still to be sent, as one message.
+    outgoing: Vec<u8>,
     seq: u32,
 }
 
@@ -28,7 +29,9 @@ impl Client {
             unconfirmed: false,
             token: token.as_bytes(),
         };
-        send(connection.as_mut(), &hello);
+        let mut bytes = Vec::new();
+        hello.encode(&mut bytes);
+        connection.send(&[bytes.into()]);
         let message = connection.recv().await?;
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&message)? else {
             return Err("the server did not answer with a Welcome".into());
@@ -36,7 +39,7 @@ impl Client {
         let json = welcome.description.ok_or("the server did not describe its module")?;
         let description = ModuleDescription::from_json(json)?;
         let replica = Replica::new(&description)?;
-        Ok(Self { connection, description, replica, changes: Changes::new(), seq: 0 })
+        Ok(Self { connection, description, replica, changes: Changes::new(), outgoing: Vec::new(), seq: 0 })
     }
 
     /// The number and argument bytes of a typed call.
@@ -44,14 +47,16 @@ impl Client {
         encode(&self.description, call)
     }
 
-    /// Queues a call; it is written by the next [`Self::results`].
+    /// Queues a call; it is sent by the next [`Self::results`], in one message with the others, as the SDKs do.
     pub(crate) fn call(&mut self, reducer: u32, args: &[u8]) {
         self.seq = self.seq.wrapping_add(1);
-        send(self.connection.as_mut(), &ClientMessage::Call { seq: self.seq, reducer, args });
+        ClientMessage::Call { seq: self.seq, reducer, args }.encode(&mut self.outgoing);
     }
 
     /// Writes the calls and waits for the next results. Returns how many there are; anything but success is an error.
     pub(crate) async fn results(&mut self) -> Result<usize> {
+        let calls = std::mem::take(&mut self.outgoing);
+        self.connection.send(&[calls.into()]);
         loop {
             let message = self.connection.recv().await?;
             let frame = match ServerMessage::decode(&message)? {
@@ -70,10 +75,4 @@ impl Client {
             }
         }
     }
-}
-
-fn send(connection: &mut dyn Connection, message: &ClientMessage<'_>) {
-    let mut bytes = Vec::with_capacity(64);
-    message.encode(&mut bytes);
-    connection.send(&[Bytes::from(bytes)]);
 }
