@@ -9,7 +9,8 @@ pub struct HostConfig {
     pub tick: Duration,
     /// The most frames in a second while the loop is busy.
     pub frame_hz: u32,
-    /// Messages that may wait in the inbox; senders are told to come back beyond that.
+    /// Batches that may wait in the inbox: each is what one of the gateway's shards took in at once, at most
+    /// `GatewayConfig::batch_len_max` calls. Beyond that, clients are told to come back.
     pub inbox_batches_max: usize,
     /// Messages taken from the inbox before the loop looks at the clock and commits.
     pub batch_len_max: usize,
@@ -17,6 +18,9 @@ pub struct HostConfig {
     pub catch_up_ticks_max: u32,
     /// A tick that starts this long after its deadline is counted as late.
     pub late_after: Duration,
+    /// The longest that a frame waits for the disk before the world stands still, as when the disk fails. It bounds what is gathered
+    /// for the frames that follow.
+    pub sync_wait_max: Duration,
     /// Sessions that may be open.
     pub sessions_max: usize,
 }
@@ -31,6 +35,7 @@ impl Default for HostConfig {
             batch_len_max: 4_096,
             catch_up_ticks_max: 5,
             late_after: Duration::from_millis(25),
+            sync_wait_max: Duration::from_secs(2),
             sessions_max: 100_000,
         }
     }

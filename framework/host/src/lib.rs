@@ -13,14 +13,19 @@
 //! Late ticks are caught up to a bound, the rest is dropped and counted; deadlines are absolute, so nothing
 //! drifts.
 
+mod clock;
 mod config;
+mod control;
+mod disk;
 mod host;
+mod inbox;
 mod metrics;
 mod pace;
 mod rate;
 mod release;
 
 pub use config::HostConfig;
+pub use control::{Control, ControlError, Status};
 pub use host::Host;
-pub use metrics::{HostMetrics, HostSnapshot};
+pub use metrics::{HostMetrics, HostSnapshot, StorageSnapshot};
 pub use release::{FRAMES_HELD_MAX, Publish, Release};

@@ -27,6 +27,34 @@ pub struct HostMetrics {
     pub(crate) sessions: AtomicU64,
     pub(crate) sessions_refused: AtomicU64,
     tick_us: Mutex<Histogram<u64>>,
+    storage: Mutex<StorageSnapshot>,
+}
+
+/// What is kept on disk, at one moment. All zeros for a world that is not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StorageSnapshot {
+    /// Whether the disk fails at present, so that the world stands still.
+    pub failing: bool,
+    /// The last commit that the disk is known to have.
+    pub synced: u64,
+    /// Records written to the log.
+    pub log_records: u64,
+    /// Bytes written to the log.
+    pub log_bytes: u64,
+    /// Syncs of the log.
+    pub syncs: u64,
+    /// Median sync in milliseconds.
+    pub sync_ms_p50: f64,
+    /// 99th percentile of the same.
+    pub sync_ms_p99: f64,
+    /// Frames that wait for the disk now.
+    pub frames_held: u64,
+    /// Snapshots completed.
+    pub snapshots: u64,
+    /// Slices of snapshots handed out.
+    pub snapshot_slices: u64,
+    /// Bytes of all files.
+    pub disk_bytes: u64,
 }
 
 /// The counters at one moment.
@@ -66,6 +94,8 @@ pub struct HostSnapshot {
     pub tick_ms_p99: f64,
     /// The longest tick.
     pub tick_ms_max: f64,
+    /// What is kept on disk; up to a second old.
+    pub storage: StorageSnapshot,
 }
 
 impl Default for HostMetrics {
@@ -87,6 +117,7 @@ impl Default for HostMetrics {
             sessions: AtomicU64::new(0),
             sessions_refused: AtomicU64::new(0),
             tick_us: Mutex::new(tick_us),
+            storage: Mutex::default(),
         }
     }
 }
@@ -95,6 +126,10 @@ impl HostMetrics {
     pub(crate) fn record_tick(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.tick_us.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(us);
+    }
+
+    pub(crate) fn record_storage(&self, storage: StorageSnapshot) {
+        *self.storage.lock().unwrap_or_else(PoisonError::into_inner) = storage;
     }
 
     /// The counters now. Each is exact; together they are not of one instant.
@@ -120,6 +155,7 @@ impl HostMetrics {
             tick_ms_p50: ms(tick_us.value_at_quantile(0.5)),
             tick_ms_p99: ms(tick_us.value_at_quantile(0.99)),
             tick_ms_max: ms(tick_us.max()),
+            storage: self.storage.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }

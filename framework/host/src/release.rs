@@ -25,14 +25,18 @@ pub type Publish = Box<dyn FnMut(Arc<Frame>, Audience) + Send>;
 /// once, so a shard's queue must have room for them.
 pub const FRAMES_HELD_MAX: usize = 16;
 
+/// Frames that wait for the disk before another one is no more made at once, but at the pace of a busy loop: one waits for the sync that is
+/// under way, one for the sync after it, and further ones would only be smaller.
+pub(crate) const FRAMES_PROMPT_MAX: usize = 2;
+
 /// The way out of a host. Clones are handles of the same.
 #[derive(Clone)]
 pub struct Release(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Told when there is room again.
-    room: Notify,
+    /// Told when frames are prompt again.
+    prompt: Notify,
 }
 
 struct State {
@@ -79,7 +83,7 @@ impl Release {
             confirmed: Clock::default(),
             unconfirmed: Clock::default(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), room: Notify::new() }))
+        Self(Arc::new(Shared { state: Mutex::new(state), prompt: Notify::new() }))
     }
 
     /// What the log is to call with the number of the last commit that the disk has.
@@ -89,7 +93,7 @@ impl Release {
     }
 
     /// Sends a frame out: to everyone, or to those without patience and, once the disk has commit `seq`, to the others. To be
-    /// called when there [is room](Self::has_room).
+    /// called when fewer than [`FRAMES_HELD_MAX`] [are held](Self::held).
     pub(crate) fn submit(&self, frame: Frame, seq: Option<u64>) {
         let frame = Arc::new(frame);
         let mut state = self.lock();
@@ -126,33 +130,32 @@ impl Release {
         (state.publish)(late, Audience::Confirmed);
     }
 
-    /// Whether another frame may be held.
-    pub(crate) fn has_room(&self) -> bool {
-        self.lock().held.len() < FRAMES_HELD_MAX
+    /// How many frames wait for the disk.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().held.len()
     }
 
-    /// Waits until a frame may be held again, if none may now. May also return for no reason.
-    pub(crate) async fn room(&self) {
-        self.0.room.notified().await;
+    /// Waits until fewer than [`FRAMES_PROMPT_MAX`] frames are held, if more are now. May also return for no reason.
+    pub(crate) async fn prompt(&self) {
+        self.0.prompt.notified().await;
     }
 
-    /// How many frames wait for the disk, and how long the first of them does.
-    pub(crate) fn waiting(&self) -> (usize, Duration) {
-        let state = self.lock();
-        (state.held.len(), state.held.front().map_or(Duration::ZERO, |held| held.since.elapsed()))
+    /// How long the first frame that waits for the disk does so.
+    pub(crate) fn waiting(&self) -> Duration {
+        self.lock().held.front().map_or(Duration::ZERO, |held| held.since.elapsed())
     }
 
     fn synced(&self, seq: u64) {
         let mut state = self.lock();
         let state = &mut *state;
         state.synced = state.synced.max(seq);
-        let was_full = state.held.len() >= FRAMES_HELD_MAX;
+        let before = state.held.len();
         while let Some(Held { frame, .. }) = state.held.pop_front_if(|held| held.seq <= state.synced) {
             state.confirmed = Clock::of(&frame);
             (state.publish)(frame, Audience::Confirmed);
         }
-        if was_full && state.held.len() < FRAMES_HELD_MAX {
-            self.0.room.notify_one();
+        if before >= FRAMES_PROMPT_MAX && state.held.len() < FRAMES_PROMPT_MAX {
+            self.0.prompt.notify_one();
         }
     }
 
@@ -206,7 +209,7 @@ mod tests {
         release.submit(frame(2), None);
         release.submit(frame(3), Some(9));
         assert_eq!(taken(&sent), [1, 2, 3].map(|tick| (tick, Audience::Unconfirmed)));
-        assert_eq!(release.waiting().0, 3);
+        assert_eq!(release.held(), 3);
         synced(6);
         assert_eq!(taken(&sent), []);
         synced(8);
@@ -214,7 +217,7 @@ mod tests {
         synced(9);
         release.submit(frame(4), None);
         assert_eq!(taken(&sent), [(3, Audience::Confirmed), (4, Audience::Everyone)]);
-        assert_eq!(release.waiting(), (0, Duration::ZERO));
+        assert_eq!((release.held(), release.waiting()), (0, Duration::ZERO));
     }
 
     #[test]
@@ -232,22 +235,20 @@ mod tests {
     }
 
     #[test]
-    fn room_is_bounded_and_said_when_it_is_back() {
+    fn it_is_said_when_frames_are_prompt_again() {
         let (release, sent) = release();
-        for tick in 1..=FRAMES_HELD_MAX as u64 {
-            assert!(release.has_room());
+        for tick in 1..=4 {
             release.submit(frame(tick), Some(tick));
         }
-        assert!(!release.has_room());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let log = std::thread::spawn({
             let mut synced = release.on_synced();
             move || synced(3)
         });
-        runtime.block_on(release.room());
+        runtime.block_on(release.prompt());
         log.join().unwrap();
-        assert!(release.has_room());
-        assert_eq!(taken(&sent)[FRAMES_HELD_MAX..], [1, 2, 3].map(|tick| (tick, Audience::Confirmed)));
+        assert_eq!(release.held(), 1);
+        assert_eq!(taken(&sent)[4..], [1, 2, 3].map(|tick| (tick, Audience::Confirmed)));
     }
 
     proptest! {
@@ -260,11 +261,11 @@ mod tests {
             let mut got = [vec![], vec![]];
             for step in steps {
                 match step {
-                    0 if release.has_room() => {
+                    0 if release.held() < FRAMES_HELD_MAX => {
                         needs.push(needs[needs.len() - 1]);
                         release.submit(frame(needs.len() as u64 - 1), None);
                     }
-                    1 | 2 if release.has_room() => {
+                    1 | 2 if release.held() < FRAMES_HELD_MAX => {
                         seq += 1;
                         needs.push(seq);
                         release.submit(frame(needs.len() as u64 - 1), Some(seq));

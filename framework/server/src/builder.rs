@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evertick_gateway::{Authenticate, Gateway, GatewayConfig, ServerDescription};
+use evertick_durability::{DurabilityConfig, Storage};
+use evertick_gateway::{Authenticate, Gateway, GatewayConfig, GatewayHandle, ServerDescription};
 use evertick_host::{Host, HostConfig, Release};
 use evertick_interest::{Interest, InterestConfig};
 use evertick_schema::{ModuleDescription, Timestamp};
@@ -15,9 +16,11 @@ use evertick_transport::{Listener, ListenerOptions};
 use evertick_wasm::{CompiledCache, Engine, EngineConfig, GuestLimits, WasmGuest};
 use evertick_world::{Config as WorldConfig, Module, Simulation};
 
+use crate::admin::Admin;
 use crate::auth::Secrets;
 use crate::cache::DirectoryCache;
 use crate::error::{Error, Result};
+use crate::open::{Home, open};
 use crate::running::RunningServer;
 
 /// A game server.
@@ -46,6 +49,8 @@ pub struct ServerBuilder {
     interest: InterestConfig,
     host: HostConfig,
     gateway: GatewayConfig,
+    home: Home,
+    durability: DurabilityConfig,
 }
 
 impl Default for ServerBuilder {
@@ -63,6 +68,8 @@ impl Default for ServerBuilder {
             interest: InterestConfig::default(),
             host: HostConfig::default(),
             gateway: GatewayConfig::default(),
+            home: Home::Memory,
+            durability: DurabilityConfig::default(),
         }
     }
 }
@@ -77,6 +84,25 @@ impl ServerBuilder {
     /// The module to run, from its bytes: for a server that carries its module inside, by `include_bytes!`.
     pub fn module_bytes(mut self, name: impl Into<String>, wasm: impl Into<Vec<u8>>) -> Self {
         self.module = Some((name.into(), Source::Bytes(wasm.into())));
+        self
+    }
+
+    /// Keeps the world in this directory, which is made if there is none, and goes on with what is there. Without it the world
+    /// is in memory only. The directory is held locked; the [admin socket](crate#the-admin-socket) is in it.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.home = Home::Directory(path.into());
+        self
+    }
+
+    /// Keeps the world in a storage of your own instead of a directory. There is no admin socket then.
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.home = Home::Storage(storage);
+        self
+    }
+
+    /// How the log and the snapshots are written.
+    pub fn durability(mut self, config: DurabilityConfig) -> Self {
+        self.durability = config;
         self
     }
 
@@ -117,7 +143,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The seed of the world's random numbers; the clock's by default.
+    /// The seed of a new world's random numbers; the clock's by default. A stored world goes on with its own.
     pub fn seed(mut self, seed: u64) -> Self {
         self.world.seed = seed;
         self
@@ -169,7 +195,7 @@ impl ServerBuilder {
         self.start()?.run_until_signal().await
     }
 
-    /// Loads the module, runs its `init` and starts the threads. Returns when clients can connect.
+    /// Loads the module, recovers the world or runs `init`, and starts the threads. Returns when clients can connect.
     pub fn start(self) -> Result<RunningServer> {
         if self.listeners.is_empty() {
             return Err(Error::NoListener);
@@ -184,21 +210,7 @@ impl ServerBuilder {
         let module = Module { description: description.clone(), guest: Box::new(guest) };
         let tick = evertick_schema::Duration::from_micros(i64::from(tick_us));
         let mut simulation = Simulation::new(self.world, tick, vec![module])?;
-        simulation.init(now())?;
-        let interest = Interest::new(simulation.world(), simulation.rows(0), self.interest);
-
-        let (sender, inbox) = Host::inbox(&self.host);
-        let server_description = Arc::new(ServerDescription::new(&description, tick_us));
-        let metrics = Arc::default();
-        let gateway = Gateway::start(
-            &self.gateway,
-            listeners,
-            self.auth,
-            server_description,
-            sender,
-            Arc::clone(&metrics),
-        )?;
-        let gateway = Arc::new(Mutex::new(Some(gateway)));
+        let gateway = Arc::new(Mutex::new(None::<GatewayHandle>));
         let release = {
             let gateway = Arc::clone(&gateway);
             Release::new(Box::new(move |frame, audience| {
@@ -209,8 +221,38 @@ impl ServerBuilder {
                 }
             }))
         };
-        let host = Host::new(self.host, simulation, interest, &description, inbox, release)?;
-        RunningServer::start(urls, host, gateway, metrics)
+        let opened = open(&self.home, self.durability, &mut simulation, now(), release.on_synced())?;
+        let interest = Interest::new(simulation.world(), simulation.rows(0), self.interest);
+
+        let mut gateway_config = self.gateway;
+        if let Some((_, opened)) = &opened {
+            gateway_config.first_session = gateway_config.first_session.max(opened.next_session);
+        }
+        let (sender, inbox) = Host::inbox(&self.host);
+        let server_description = Arc::new(ServerDescription::new(&description, tick_us));
+        let metrics = Arc::default();
+        let mut host = Host::new(self.host, simulation, interest, &description, inbox, release)?;
+        if let Some((journal, opened)) = opened {
+            host.keep(journal, opened);
+        }
+        let admin = match &self.home {
+            Home::Directory(path) => Admin::start(path, host.control())
+                .inspect_err(|error| {
+                    tracing::warn!(path = %path.display(), %error, "there is no admin socket in the data directory");
+                })
+                .ok(),
+            _ => None,
+        };
+        let started = Gateway::start(
+            &gateway_config,
+            listeners,
+            self.auth,
+            server_description,
+            sender,
+            Arc::clone(&metrics),
+        )?;
+        *gateway.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
+        RunningServer::start(urls, host, gateway, metrics, admin)
     }
 
     fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {

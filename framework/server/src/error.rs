@@ -50,6 +50,21 @@ pub enum Error {
     /// The module does not fit the world, or its `init` did not succeed.
     #[error("the module can't run: {0}")]
     Simulation(#[from] evertick_world::SimulationError),
+    /// The data directory can't be used at all.
+    #[error("can't open the data directory {}: {error}; check its path and who owns it", path.display())]
+    DataDir {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The stored world can't be gone on with.
+    #[error(transparent)]
+    Open(#[from] evertick_durability::OpenError),
+    /// The server has ended, and the disk does not have the last changes. Clients were not shown them, but for those who
+    /// take unconfirmed frames.
+    #[error("the server has stopped, but its disk does not have all: {0}")]
+    Unsynced(evertick_durability::LogError),
     /// An address could not be listened on.
     #[error(transparent)]
     Listen(#[from] evertick_transport::ListenError),

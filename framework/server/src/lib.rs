@@ -4,6 +4,7 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> evertick::Result<()> {
 //!     evertick::Server::builder()
+//!         .data_dir("data")
 //!         .module("bitcraft", "modules/bitcraft.wasm")
 //!         .websocket("0.0.0.0:7778")
 //!         .run()
@@ -13,20 +14,23 @@
 //!
 //! The world has a thread of its own, so have the gateway's shards; [`RunningServer`] is a handle to them.
 
+mod admin;
 mod auth;
 mod builder;
 mod cache;
 mod error;
+mod open;
 mod running;
 
 pub use auth::Secrets;
 pub use builder::{Server, ServerBuilder};
 pub use cache::DirectoryCache;
 pub use error::{Error, Result};
+pub use evertick_durability::{DirectoryStorage, DurabilityConfig, LogConfig, Storage};
 pub use evertick_gateway::{
     Account, Authenticate, GatewayConfig, MetricsSnapshot as GatewaySnapshot, SessionLimits, Unauthorized,
 };
-pub use evertick_host::{HostConfig, HostSnapshot};
+pub use evertick_host::{HostConfig, HostSnapshot, StorageSnapshot};
 pub use evertick_interest::InterestConfig;
 pub use evertick_schema::{EntityId, Identity, SessionId};
 pub use evertick_transport::{ListenerOptions, tls};

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use evertick_durability::LogError;
 use evertick_gateway::{GatewayHandle, Metrics, MetricsSnapshot};
 use evertick_host::{Host, HostMetrics, HostSnapshot};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::admin::Admin;
 use crate::error::{Error, Result};
 
 /// How long clients have to take their last messages.
@@ -32,7 +34,8 @@ pub struct RunningServer {
     gateway: Arc<Mutex<Option<GatewayHandle>>>,
     gateway_metrics: Arc<Metrics>,
     host_metrics: Arc<HostMetrics>,
-    world: Option<JoinHandle<()>>,
+    world: Option<JoinHandle<Result<(), LogError>>>,
+    admin: Option<Admin>,
     ended: watch::Receiver<bool>,
 }
 
@@ -42,6 +45,7 @@ impl RunningServer {
         host: Host,
         gateway: Arc<Mutex<Option<GatewayHandle>>>,
         gateway_metrics: Arc<Metrics>,
+        admin: Option<Admin>,
     ) -> Result<Self> {
         let host_metrics = host.metrics();
         let (sender, ended) = watch::channel(false);
@@ -51,9 +55,9 @@ impl RunningServer {
             .spawn(move || {
             // Says that the thread is over, however it ends.
             let _ended = EndGuard(sender);
-            host.run();
+            host.run()
         })?;
-        Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), ended })
+        Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), admin, ended })
     }
 
     /// Where it listens, as `ws://` or `wss://` addresses.
@@ -85,7 +89,8 @@ impl RunningServer {
     }
 
     /// Tells clients goodbye, runs what they had called, and ends all threads. Blocks, for 5 s at most but for
-    /// what the world itself is at. An error says that the world's thread had panicked.
+    /// what the world itself is at. An error says that the world's thread had panicked, or that the disk does not have the
+    /// last changes.
     pub fn stop(mut self) -> Result<()> {
         self.end()
     }
@@ -99,8 +104,11 @@ impl RunningServer {
             }
         }
         // The gateway held the inbox; the loop ends when it has run what was in there.
-        match self.world.take().map(JoinHandle::join) {
+        let ended = self.world.take().map(JoinHandle::join);
+        drop(self.admin.take());
+        match ended {
             Some(Err(_)) => Err(Error::WorldPanicked),
+            Some(Ok(Err(error))) => Err(Error::Unsynced(error)),
             _ => Ok(()),
         }
     }

@@ -28,6 +28,10 @@ pub(crate) struct Args {
     /// Where the summary goes; printed without this.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Begins a new island. Without this, the one of the last demo goes on, as it is kept in `target/demo/data`; a run of
+    /// `--seconds` is always fresh.
+    #[arg(long)]
+    fresh: bool,
     /// The server's port.
     #[arg(long, default_value_t = 7778)]
     port: u16,
@@ -61,7 +65,7 @@ pub(crate) fn check() -> Result {
 
 /// Runs `body` with the addresses of a page and a server that have a few bots in them.
 pub(crate) fn with_page(body: impl FnOnce(&str, &str) -> Result) -> Result {
-    let world = World::start(7792, None)?;
+    let world = World::start(7792, None, &fresh_data(7792)?)?;
     let page = Page::start(7793)?;
     let bots = bots_command(&world.programs, 7792, 6, None, None);
     let bots = Background::start("bots", bots)?;
@@ -73,7 +77,15 @@ pub(crate) fn with_page(body: impl FnOnce(&str, &str) -> Result) -> Result {
 }
 
 fn play(args: &Args) -> Result {
-    let mut world = World::start(args.port, None)?;
+    let data = root().join("target/demo/data");
+    if args.fresh {
+        remove(&data)?;
+    }
+    let goes_on = data.exists();
+    let mut world = World::start(args.port, None, &data).map_err(|error| {
+        let hint = "; `cargo xtask demo --fresh` begins a new island";
+        format!("{error}{}", if goes_on { hint } else { "" })
+    })?;
     let mut page = Page::start(args.page_port)?;
     let mut bots =
         Background::start("bots", bots_command(&world.programs, args.port, args.bots, None, None))?;
@@ -95,12 +107,28 @@ fn headless(seconds: u64, bots: u32, port: u16) -> Result<Value> {
     fs::create_dir_all(&folder)?;
     let (server_file, bots_file) =
         (folder.join(format!("server-{port}.json")), folder.join(format!("bots-{port}.json")));
-    let world = World::start(port, Some(&server_file))?;
+    let world = World::start(port, Some(&server_file), &fresh_data(port)?)?;
     let command = bots_command(&world.programs, port, bots, Some(seconds), Some(&bots_file));
     Background::start("bots", command)?.wait()?;
     world.stop()?;
     let read = |file: &Path| -> Result<Value> { Ok(serde_json::from_slice(&fs::read(file)?)?) };
     Ok(json!({ "seconds": seconds, "server": read(&server_file)?, "bots": read(&bots_file)? }))
+}
+
+/// An empty place for the world of a run that starts anew.
+fn fresh_data(port: u16) -> Result<PathBuf> {
+    let data = root().join(format!("target/demo/data-{port}"));
+    remove(&data)?;
+    Ok(data)
+}
+
+fn remove(folder: &Path) -> Result {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("can't remove {}: {error}", folder.display()).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the world behaved.
@@ -139,13 +167,14 @@ struct World {
 }
 
 impl World {
-    fn start(port: u16, summary: Option<&Path>) -> Result<Self> {
+    fn start(port: u16, summary: Option<&Path>, data: &Path) -> Result<Self> {
         let module = module("bitcraft-lite")?;
         let programs = programs(&["bitcraft-lite-server", "bitcraft-lite-bots"], Profile::Dev)?;
         let mut server =
             command(&programs.join("bitcraft-lite-server").to_string_lossy(), &["--stop-with-stdin"]);
         server.arg("--module").arg(module).args(["--websocket", &format!("127.0.0.1:{port}")]);
         server.arg("--cache").arg(root().join("target/demo/compiled"));
+        server.arg("--data").arg(data);
         if let Some(summary) = summary {
             server.arg("--summary").arg(summary);
         }

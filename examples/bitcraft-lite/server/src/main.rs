@@ -17,6 +17,9 @@ struct Args {
     /// Keep compiled modules here.
     #[arg(long)]
     cache: Option<PathBuf>,
+    /// Keep the island here, and go on with the one that is there. Without it, it ends with the server.
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// The seed of the island; the clock's without it.
     #[arg(long)]
     seed: Option<u64>,
@@ -40,6 +43,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut server = evertick::Server::builder().module("bitcraft", args.module).websocket(args.websocket);
     if let Some(directory) = args.cache {
         server = server.compiled_cache(directory);
+    }
+    if let Some(directory) = args.data {
+        server = server.data_dir(directory);
     }
     if let Some(seed) = args.seed {
         server = server.seed(seed);
