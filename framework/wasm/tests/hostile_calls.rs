@@ -321,7 +321,7 @@ fn imports_in_the_allocator() {
 }
 
 #[test]
-fn an_instance_does_not_remember_across_a_trap() {
+fn an_instance_does_not_remember_across_a_trap_or_renewal() {
     // Counts its calls in memory, returns the count, and traps when its argument is 1.
     let wasm = guest(
         &description(),
@@ -337,7 +337,9 @@ fn an_instance_does_not_remember_across_a_trap() {
     };
     assert_eq!([count(&mut bench), count(&mut bench)], [1, 2]);
     bench.call(0, &[1, 0, 0, 0]).unwrap_err();
-    assert_eq!(count(&mut bench), 1);
+    assert_eq!([count(&mut bench), count(&mut bench)], [1, 2]);
+    bench.guest.renew();
+    assert_eq!(count(&mut bench), 1, "nor when it is renewed");
 }
 
 #[test]

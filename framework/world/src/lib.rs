@@ -16,6 +16,9 @@
 //! * A system's run (see [`Simulation`]) reads whole columns, and hands back changed rows and commands, which go
 //!   in when it turned out well.
 //! * A [`Delta`] is all that leaves. A second world that applies deltas ([`World::apply`]) is equal to the first.
+//! * A world comes back in two ways. [`Restore`] takes a snapshot ([`World::snapshot_slice`]) and what happened
+//!   since, tolerantly, and gives the same rows, ids, timers and random numbers. An image
+//!   ([`Simulation::write_image`]) keeps the order of things as well: from there on, everything is the same.
 //!
 //! # What is not here
 //!

@@ -72,7 +72,7 @@ impl World {
     ///
     /// Rows of transient row types are not visited, and so are entities that have nothing else.
     ///
-    /// Cost: 20 to 40 ns a row, where rows are in cache.
+    /// Cost: 5 ns a small row where rows stand in the order of ids, 20 where they do not.
     ///
     /// # Panics
     ///

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use evertick_schema::{Access, Duration, ParamDef, ReducerDef, ReducerKind, SystemDef, Timestamp, Type};
 use evertick_world::{
-    Config, Delta, Guest, GuestFault, ImageError, Module, Outcome, RowId, Simulation, SystemView, TraceEntry,
-    Tx,
+    Config, Delta, Guest, GuestFault, ImageError, Module, Outcome, RowId, Simulation, SystemView, TableView,
+    TraceEntry, Tx,
 };
 use native::*;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ fn mess(tx: &mut Tx<'_>, rows: &[RowId], args: &[u8]) -> Result<Outcome, GuestFa
         0 | 1 => {
             let entity = tx.spawn();
             tx.set(rows[POSITION], entity, &vec2(x, 3.0)).unwrap();
-            if word % 2 == 0 {
+            if word.is_multiple_of(2) {
                 tx.set(rows[VELOCITY], entity, &vec2(x % 7.0, -1.0)).unwrap();
             }
         }
@@ -83,7 +83,7 @@ fn game() -> Game {
     });
     let params = vec![query(&[(POSITION, Access::Read)]), ParamDef::Rng, ParamDef::Commands];
     game.system(paced("seed", 130, params), |view| {
-        let first = view.params()[0].tables().iter().flat_map(|table| table.entities()).next();
+        let first = view.params()[0].tables().iter().flat_map(TableView::entities).next();
         let x = (view.random() % 100) as f32;
         let commands = CommandBytes::default().spawn(&[(POSITION, vec2(x, x)), (VELOCITY, vec2(1.0, 1.0))]);
         view.commands(&first.map_or(CommandBytes::default(), |old| commands.despawn(old)).0)

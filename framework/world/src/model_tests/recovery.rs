@@ -12,12 +12,15 @@ use crate::snapshot::{Counters, SnapshotCursor};
 use crate::timers::{DueTimer, TimerOp};
 use crate::world::World;
 
+/// Rows of one entity.
+type Rows = Vec<(RowId, Vec<u8>)>;
+
 /// What a log would have.
 struct Journal {
     cursor: SnapshotCursor,
     done: bool,
     /// Of the snapshot, entity by entity.
-    rows: Vec<(EntityId, Vec<(RowId, Vec<u8>)>)>,
+    rows: Vec<(EntityId, Rows)>,
     timers: Vec<TimerOp>,
     deltas: Vec<Delta>,
     counters: Counters,
