@@ -111,7 +111,10 @@ mod tests {
 
     const HEAD_START: Duration = Duration::from_millis(250);
 
-    async fn after(ms: u64, result: Result<&'static str, &'static str>) -> Result<&'static str, &'static str> {
+    async fn after(
+        ms: u64,
+        result: Result<&'static str, &'static str>,
+    ) -> Result<&'static str, &'static str> {
         sleep(Duration::from_millis(ms)).await;
         result
     }

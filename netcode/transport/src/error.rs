@@ -111,7 +111,9 @@ pub enum ConnectError {
     #[error(transparent)]
     Url(#[from] UrlError),
     /// `wss://` or `quic://` without certificates to trust.
-    #[error("{url} needs TLS, and no roots were given: set `ClientOptions::tls`, or with QUIC name the server's certificate in the address")]
+    #[error(
+        "{url} needs TLS, and no roots were given: set `ClientOptions::tls`, or with QUIC name the server's certificate in the address"
+    )]
     NoRoots {
         /// Where to.
         url: String,

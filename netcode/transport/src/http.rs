@@ -202,10 +202,7 @@ mod tests {
         assert_eq!(read(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await, Request::Other { status: 426 });
         assert_eq!(read(b"GET /evertick.json HTTP/1.1\r\n\r\n").await, Request::Discovery);
         assert_eq!(read(b"GET /evertick.json?x=1 HTTP/1.1\r\n\r\n").await, Request::Discovery);
-        assert_eq!(
-            read(b"PUT /evertick.json HTTP/1.1\r\n\r\n").await,
-            Request::Other { status: 426 }
-        );
+        assert_eq!(read(b"PUT /evertick.json HTTP/1.1\r\n\r\n").await, Request::Other { status: 426 });
         assert_eq!(
             read(b"POST / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n").await,
             Request::Other { status: 405 }

@@ -74,7 +74,11 @@ impl TcpPort {
     }
 
     pub(crate) fn into_acceptor(self) -> io::Result<TcpAcceptor> {
-        Ok(TcpAcceptor { socket: TcpListener::from_std(self.socket)?, options: self.options, slots: self.slots })
+        Ok(TcpAcceptor {
+            socket: TcpListener::from_std(self.socket)?,
+            options: self.options,
+            slots: self.slots,
+        })
     }
 }
 

@@ -50,7 +50,9 @@ pub struct Url {
 
 /// Why a text is no server's address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{url}` is not a server's address: {problem}; write ws://host:port, wss://host:port or quic://host:port")]
+#[error(
+    "`{url}` is not a server's address: {problem}; write ws://host:port, wss://host:port or quic://host:port"
+)]
 pub struct UrlError {
     /// The text.
     pub url: String,

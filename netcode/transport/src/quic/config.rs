@@ -109,10 +109,7 @@ impl Spoken {
     }
 }
 
-pub(crate) fn server_config(
-    tls: &ServerConfig,
-    limits: &Limits,
-) -> Result<quinn::ServerConfig, TlsError> {
+pub(crate) fn server_config(tls: &ServerConfig, limits: &Limits) -> Result<quinn::ServerConfig, TlsError> {
     let mut tls = tls.clone();
     tls.alpn_protocols = vec![ALPN_NATIVE.to_vec(), ALPN_BROWSER.to_vec()];
     let tls = QuicServerConfig::try_from(tls).map_err(|error| TlsError::NotForQuic(error.to_string()))?;
@@ -126,10 +123,7 @@ pub(crate) fn server_config(
     Ok(config)
 }
 
-pub(crate) fn client_config(
-    tls: &ClientConfig,
-    limits: &Limits,
-) -> Result<quinn::ClientConfig, TlsError> {
+pub(crate) fn client_config(tls: &ClientConfig, limits: &Limits) -> Result<quinn::ClientConfig, TlsError> {
     let mut tls = tls.clone();
     tls.alpn_protocols = vec![ALPN_NATIVE.to_vec()];
     let tls = QuicClientConfig::try_from(tls).map_err(|error| TlsError::NotForQuic(error.to_string()))?;

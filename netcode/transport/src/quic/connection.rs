@@ -133,9 +133,7 @@ impl QuicConnection {
                 let code = u16::try_from(code).ok().filter(|code| *code != 0);
                 TransportError::Closed(CloseReason { code, reason })
             }
-            SessionError::ConnectionError(ConnectionError::TimedOut) => {
-                TransportError::Silent(self.idle_max)
-            }
+            SessionError::ConnectionError(ConnectionError::TimedOut) => TransportError::Silent(self.idle_max),
             SessionError::ConnectionError(ConnectionError::TransportError(error)) => {
                 TransportError::Protocol(error.to_string())
             }

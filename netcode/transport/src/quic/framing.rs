@@ -64,10 +64,18 @@ pub(crate) struct Deframer {
 
 #[derive(Debug)]
 enum State {
-    Prefix { value: u64, bytes: u32 },
-    Message { length: usize, bytes: BytesMut },
+    Prefix {
+        value: u64,
+        bytes: u32,
+    },
+    Message {
+        length: usize,
+        bytes: BytesMut,
+    },
     /// `bytes` has everything behind the zero.
-    Close { bytes: BytesMut },
+    Close {
+        bytes: BytesMut,
+    },
 }
 
 const START: State = State::Prefix { value: 0, bytes: 0 };

@@ -144,9 +144,8 @@ impl QuicAcceptor {
 
     fn renew(&mut self) {
         let Some(renewal) = &mut self.renewal else { return };
-        let renewed = self_signed().and_then(|(tls, hash)| {
-            Ok::<_, TlsError>((server_config(&tls, &self.options.limits)?, hash))
-        });
+        let renewed = self_signed()
+            .and_then(|(tls, hash)| Ok::<_, TlsError>((server_config(&tls, &self.options.limits)?, hash)));
         match renewed {
             Ok((config, hash)) => {
                 self.endpoint.set_server_config(Some(config));

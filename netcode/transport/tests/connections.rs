@@ -1,0 +1,227 @@
+//! What every connection promises, over every transport.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{Over, PATIENCE, pair, soon};
+use evertick_transport::{Connection, ConnectionExt, Limits, TransportError};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+type End = Box<dyn Connection>;
+
+/// Makes each of the functions a test over each transport.
+macro_rules! suite {
+    ($($over:ident $name:ident),*: $tests:tt) => { $(suite!(@one $over $name $tests);)* };
+    (@one $over:ident $name:ident [$($test:ident),*]) => {
+        mod $name {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(Over::$over).await;
+            })*
+        }
+    };
+}
+
+suite!(
+    Loopback over_loopback, WebSocket over_websocket, Wss over_wss, Quic over_quic, WebTransport over_webtransport: [
+        messages_and_the_end_arrive,
+        all_that_was_sent_before_the_end_arrives,
+        an_oversize_message_is_an_error_and_the_last_words_still_arrive,
+        what_a_peer_does_not_read_stays_queued,
+        both_may_talk_at_once,
+        both_may_end_at_once,
+        a_dropped_end_is_noticed,
+        nothing_follows_the_end,
+        any_messages_arrive_as_they_were
+    ]
+);
+
+async fn messages_and_the_end_arrive(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let big = Bytes::from(vec![7_u8; 300_000]);
+    let small = Bytes::from_static(b"small");
+    server.send(&[small.clone(), big.clone(), Bytes::new(), small.clone()]);
+    server.send(&[]);
+    assert_eq!(server.queued().messages, 2);
+    client.send(&[small.clone(), small.clone()]);
+    let at_server = async {
+        server.flush().await.unwrap();
+        server.recv().await.unwrap()
+    };
+    let at_client = async {
+        client.flush().await.unwrap();
+        (client.recv().await.unwrap(), client.recv().await.unwrap())
+    };
+    let (call, (frame, empty)) = soon(async { tokio::join!(at_server, at_client) }).await;
+    assert_eq!(call, b"smallsmall".as_slice());
+    assert_eq!(frame, [small.as_ref(), &big, &small].concat());
+    assert!(empty.is_empty());
+    assert_eq!(server.queued(), Default::default());
+
+    let last_words = Bytes::from_static(b"last");
+    server.send(std::slice::from_ref(&last_words));
+    let closing = server.finish(8, "the server stops", PATIENCE);
+    let reading = async {
+        assert_eq!(client.recv().await.unwrap(), last_words);
+        let error = client.recv().await.unwrap_err();
+        drop(client);
+        error
+    };
+    let ((), error) = soon(async { tokio::join!(closing, reading) }).await;
+    assert_eq!(error.to_string(), "the peer closed the connection with code 8: the server stops");
+}
+
+async fn all_that_was_sent_before_the_end_arrives(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let message = Bytes::from(vec![3; 60_000]);
+    (0..50).for_each(|_| client.send(std::slice::from_ref(&message)));
+    let at_server = async {
+        for _ in 0..50 {
+            assert_eq!(server.recv().await.unwrap().len(), message.len());
+        }
+        let end = server.recv().await.unwrap_err();
+        server.finish(1, "", PATIENCE).await;
+        end
+    };
+    let (end, ()) = soon(async { tokio::join!(at_server, client.finish(5, "é", PATIENCE)) }).await;
+    assert_eq!(end.to_string(), "the peer closed the connection with code 5: é");
+}
+
+async fn an_oversize_message_is_an_error_and_the_last_words_still_arrive(over: Over) {
+    let limits = Limits { message_bytes_max: 1000, ..Limits::SERVER };
+    let (mut server, mut client) = pair(over, limits, Limits::CLIENT).await;
+    client.send(&[vec![0; 1000].into()]);
+    client.send(&[vec![0; 200_000].into()]);
+    let at_client = async move {
+        let _broken_or_done = client.flush().await;
+        let words = client.recv().await.unwrap();
+        let _end = client.recv().await.unwrap_err();
+        words
+    };
+    let at_server = async {
+        assert_eq!(server.recv().await.unwrap().len(), 1000);
+        let error = server.recv().await.unwrap_err();
+        assert!(matches!(error, TransportError::TooLarge { bytes_max: 1000 }), "{error}");
+        server.send(&[Bytes::from_static(b"too large")]);
+        server.finish(3, "too large", PATIENCE).await;
+    };
+    let (words, ()) = soon(async { tokio::join!(at_client, at_server) }).await;
+    assert_eq!(words, b"too large".as_slice());
+}
+
+async fn what_a_peer_does_not_read_stays_queued(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let block = Bytes::from(vec![1; 100_000]);
+    let mut sent = 0;
+    // Kernels and windows take some megabytes; far fewer than this.
+    while server.queued().messages < 10 {
+        server.send(std::slice::from_ref(&block));
+        sent += 1;
+        assert!(sent < 10_000, "everything is taken");
+        let _pending = tokio::time::timeout(Duration::from_millis(2), server.flush()).await;
+    }
+    assert!(server.queued().bytes > 900_000);
+
+    let reading = async {
+        for _ in 0..sent {
+            assert_eq!(client.recv().await.unwrap().len(), block.len());
+        }
+    };
+    let ((), flushed) = soon(async { tokio::join!(reading, server.flush()) }).await;
+    flushed.unwrap();
+    assert_eq!(server.queued(), Default::default());
+}
+
+async fn both_may_talk_at_once(over: Over) {
+    async fn talk(mut end: End) -> End {
+        let mut heard = 0;
+        for number in 0..2000_u32 {
+            end.send(&[Bytes::copy_from_slice(&number.to_le_bytes()), vec![0; 700].into()]);
+            while heard < 2000 && end.queued().bytes > 64 * 1024 {
+                // Reading writes too, or both would wait for each other for ever.
+                let message = end.recv().await.unwrap();
+                assert_eq!(message[..4], u32::to_le_bytes(heard));
+                heard += 1;
+            }
+        }
+        while heard < 2000 {
+            assert_eq!(end.recv().await.unwrap()[..4], heard.to_le_bytes());
+            heard += 1;
+        }
+        end.flush().await.unwrap();
+        end
+    }
+    let (server, client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let (server, client) = (tokio::spawn(talk(server)), tokio::spawn(talk(client)));
+    let (server, client) = soon(async { tokio::join!(server, client) }).await;
+    assert_eq!((server.unwrap().queued(), client.unwrap().queued()), Default::default());
+}
+
+async fn both_may_end_at_once(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let last = async { tokio::join!(server.finish(1, "", PATIENCE), client.finish(1, "", PATIENCE)) };
+    soon(last).await;
+}
+
+async fn a_dropped_end_is_noticed(over: Over) {
+    let (server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    drop(server);
+    let error = soon(client.recv()).await.unwrap_err();
+    assert!(matches!(error, TransportError::Closed(_) | TransportError::Lost(_)), "{error}");
+
+    let (mut server, client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    drop(client);
+    let error = soon(server.recv()).await.unwrap_err();
+    assert!(matches!(error, TransportError::Closed(_) | TransportError::Lost(_)), "{error}");
+    soon(server.finish(1, "", PATIENCE)).await;
+}
+
+async fn nothing_follows_the_end(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    server.close(4, "first");
+    server.close(5, "second");
+    server.send(&[Bytes::from_static(b"late")]);
+    let reading = async {
+        let error = client.recv().await.unwrap_err();
+        assert!(client.recv().await.is_err(), "nothing comes after the end");
+        client.finish(1, "", PATIENCE).await;
+        error
+    };
+    let ((), error) = soon(async { tokio::join!(server.finish(6, "third", PATIENCE), reading) }).await;
+    assert_eq!(error.to_string(), "the peer closed the connection with code 4: first");
+}
+
+async fn any_messages_arrive_as_they_were(over: Over) {
+    let part = prop_oneof![0_usize..4, 500..520_usize, 0..5000_usize];
+    let message = prop::collection::vec(part, 0..5);
+    let messages = prop::collection::vec(message, 1..20);
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    for _ in 0..16 {
+        let messages = messages.new_tree(&mut runner).unwrap().current();
+        soon(exchange(&messages, &mut server, &mut client)).await;
+        soon(exchange(&messages, &mut client, &mut server)).await;
+    }
+}
+
+/// Sends messages whose parts have these lengths, and compares.
+async fn exchange(messages: &[Vec<usize>], from: &mut End, to: &mut End) {
+    let messages: Vec<Vec<Bytes>> = messages
+        .iter()
+        .enumerate()
+        .map(|(number, parts)| parts.iter().map(|length| vec![number as u8; *length].into()).collect())
+        .collect();
+    messages.iter().for_each(|parts| from.send(parts));
+    let reading = async {
+        for parts in &messages {
+            assert_eq!(to.recv().await.unwrap(), parts.concat());
+        }
+    };
+    let (flushed, ()) = tokio::join!(from.flush(), reading);
+    flushed.unwrap();
+}
