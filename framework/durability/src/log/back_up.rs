@@ -48,7 +48,9 @@ impl std::fmt::Display for BackUpReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { snapshot, last_seq, bytes, .. } = self;
         match snapshot {
-            Some(seq) => write!(f, "snapshot {seq} and the log up to record {last_seq}, {bytes} bytes, checked"),
+            Some(seq) => {
+                write!(f, "snapshot {seq} and the log up to record {last_seq}, {bytes} bytes, checked")
+            }
             None => write!(f, "the whole log up to record {last_seq}, {bytes} bytes, checked"),
         }
     }

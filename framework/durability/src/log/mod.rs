@@ -8,6 +8,8 @@ mod format;
 mod names;
 mod read;
 mod repair;
+#[cfg(test)]
+mod simulation_tests;
 mod snapshot;
 mod stats;
 mod thread;
@@ -26,3 +28,10 @@ pub use thread::{Log, LogStatus};
 pub use verify::{Report, verify};
 
 pub(crate) use names::LOCK;
+
+/// What simulations of the journal drive step by step.
+#[cfg(test)]
+pub(crate) mod simulated {
+    pub(crate) use super::format::Group;
+    pub(crate) use super::write::{Housekeeping, Shelf, Writer};
+}

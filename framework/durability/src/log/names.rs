@@ -66,7 +66,9 @@ mod tests {
             assert_eq!(segment_index(&segment(number)), Some(number));
             assert_eq!(snapshot_seq(&snapshot(number)), Some(number));
         }
-        for other in ["log-1", "log-00000000001", "log-000000000x", "log-0000000001.tmp", "log-0000000001.cut"] {
+        for other in
+            ["log-1", "log-00000000001", "log-000000000x", "log-0000000001.tmp", "log-0000000001.cut"]
+        {
             assert_eq!(segment_index(other), None, "{other}");
         }
         assert!(is_unfinished("log-0000000001.tmp") && is_unfinished(SPARE_UNFINISHED));

@@ -49,10 +49,10 @@ pub fn repair(storage: &dyn Storage, to: u64) -> Result<RepairReport, LogError> 
         return refuse(format!("its records are good only up to {good_to}"));
     };
     let oldest = SegmentReader::open(storage, unbroken.parts[0].index)?;
-    let (bad, usable): (Vec<_>, Vec<_>) =
-        SnapshotReader::list(storage)?.into_iter().map(|seq| (seq, verify_snapshot(storage, seq))).partition(
-            |(_, snapshot)| !snapshot.as_ref().is_ok_and(|snapshot| snapshot.needs_seq <= to),
-        );
+    let (bad, usable): (Vec<_>, Vec<_>) = SnapshotReader::list(storage)?
+        .into_iter()
+        .map(|seq| (seq, verify_snapshot(storage, seq)))
+        .partition(|(_, snapshot)| !snapshot.as_ref().is_ok_and(|snapshot| snapshot.needs_seq <= to));
     let starts = |seq: u64| oldest.header.after_seq <= seq;
     let is_from_the_start = oldest.header.previous.is_none() && oldest.header.after_seq <= to;
     if !is_from_the_start && !usable.iter().any(|(seq, _)| starts(*seq)) {
@@ -130,7 +130,8 @@ fn cut_segment(storage: &dyn Storage, part: &Part, to: u64) -> Result<String, Lo
     let unfinished = format!("{}{UNFINISHED}", reader.name);
     let file = storage.create(&unfinished).doing("making", &unfinished)?;
     file.write_all_at(&bytes, 0).doing("writing", &unfinished)?;
-    let mut cut = Cut { file, salt: header.salt, at: header.len(), chain, last_seq: header.after_seq, unfinished };
+    let mut cut =
+        Cut { file, salt: header.salt, at: header.len(), chain, last_seq: header.after_seq, unfinished };
 
     let mut group = Group::default();
     // The part was read before, up to a record that is not before `to`.
@@ -157,7 +158,13 @@ struct Cut {
 }
 
 impl Cut {
-    fn copy(&mut self, header: &GroupHeader, payload: &[u8], to: u64, group: &mut Group) -> Result<(), LogError> {
+    fn copy(
+        &mut self,
+        header: &GroupHeader,
+        payload: &[u8],
+        to: u64,
+        group: &mut Group,
+    ) -> Result<(), LogError> {
         let mut records = Payload::new(header);
         while let Ok(Some((seq, body))) = records.next(payload) {
             if seq > to {

@@ -41,7 +41,9 @@ impl fmt::Display for Report {
         let (from, to) = (self.after_seq + 1, self.good_to);
         match self.records {
             0 => writeln!(f, "log: no records")?,
-            count => writeln!(f, "log: {count} records, {from} to {to}, in {} segments", self.segments.len())?,
+            count => {
+                writeln!(f, "log: {count} records, {from} to {to}, in {} segments", self.segments.len())?
+            }
         }
         if let Some(torn) = &self.torn_tail {
             writeln!(f, "note: {torn}")?;
@@ -63,15 +65,44 @@ impl fmt::Display for Report {
     }
 }
 
+/// How often a directory is read while it seems damaged: a server may have removed a file just then.
+const ATTEMPTS_MAX: u32 = 3;
+
 /// Reads all of a directory and checks it: every record, every chunk of every snapshot, and that they fit together.
-/// Changes nothing, and may run beside a server. Takes as long as reading the files does.
+/// Changes nothing, and may run beside a server. Takes as long as reading the files does; when something is damaged,
+/// three times that.
 pub fn verify(storage: &dyn Storage) -> Report {
+    let mut report = verify_once(storage);
+    for _ in 1..ATTEMPTS_MAX {
+        if report.is_good() {
+            break;
+        }
+        report = verify_once(storage);
+    }
+    report
+}
+
+fn verify_once(storage: &dyn Storage) -> Report {
     let mut report = Report::default();
+    // Before the log, which then has all that a snapshot needs.
+    let snapshots = verify_snapshots(storage, &mut report);
     if let Err(damage) = verify_log(storage, &mut report) {
         report.good_to = if damage.good_to == 0 { Unbroken::find(storage).good_to() } else { damage.good_to };
         report.damage.push(damage);
     }
-    verify_snapshots(storage, &mut report);
+    for info in snapshots {
+        if info.needs_seq > report.good_to {
+            report.damage.push(Damage {
+                file: names::snapshot(info.seq),
+                offset: 0,
+                kind: DamageKind::SnapshotAhead { needs: info.needs_seq },
+                good_to: 0,
+                next: None,
+            });
+        } else {
+            report.snapshots.push(info);
+        }
+    }
     match storage.list() {
         Ok(files) => {
             let names = files.into_iter().map(|(name, _)| name);
@@ -101,24 +132,21 @@ fn verify_log(storage: &dyn Storage, report: &mut Report) -> Result<(), Damage> 
     Ok(())
 }
 
-fn verify_snapshots(storage: &dyn Storage, report: &mut Report) {
-    let found = match SnapshotReader::list(storage) {
-        Ok(found) => found,
-        Err(error) => return report.damage.push(unreadable(storage, &error.to_string())),
-    };
-    for seq in found {
-        match verify_snapshot(storage, seq) {
-            Ok(info) if info.needs_seq > report.good_to => report.damage.push(Damage {
-                file: names::snapshot(seq),
-                offset: 0,
-                kind: DamageKind::SnapshotAhead { needs: info.needs_seq },
-                good_to: 0,
-                next: None,
-            }),
-            Ok(info) => report.snapshots.push(info),
-            Err(damage) => report.damage.push(damage),
+/// The snapshots that are whole.
+fn verify_snapshots(storage: &dyn Storage, report: &mut Report) -> Vec<SnapshotInfo> {
+    let mut whole = Vec::new();
+    match SnapshotReader::list(storage) {
+        Err(error) => report.damage.push(unreadable(storage, &error.to_string())),
+        Ok(found) => {
+            for seq in found {
+                match verify_snapshot(storage, seq) {
+                    Ok(info) => whole.push(info),
+                    Err(damage) => report.damage.push(damage),
+                }
+            }
         }
     }
+    whole
 }
 
 /// Reads a snapshot wholly.

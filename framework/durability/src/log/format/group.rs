@@ -9,7 +9,7 @@ pub(crate) const RECORD_BYTES_MAX: usize = 1 << 30;
 const RECORD_HEADER_MAX: usize = 20;
 
 /// Records on their way to the disk, in the bytes that the file will have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Group {
     /// Room for the header, the records, and after [`Self::seal_up`] padding.
     bytes: Vec<u8>,

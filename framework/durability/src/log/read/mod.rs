@@ -8,6 +8,8 @@
 //! before it was synced**. So a legible group header behind an illegible place proves that the place was synced once:
 //! damage. With none behind it, it is the tail of a write that was never confirmed, and is cut.
 //!
+//! The first group of a segment is synced before the file gets its name, so it is never a torn tail.
+//!
 //! Where a segment has a successor, the successor's header says where it ends (and that all before was synced), and
 //! nothing behind is looked at.
 

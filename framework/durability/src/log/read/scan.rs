@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::records::Records;
 use super::{Found, SegmentReader, Unbroken};
 use crate::log::damage::{Damage, DamageKind};
-use crate::log::format::{Kind, SegmentEnd};
+use crate::log::format::{Group, Kind, SegmentEnd};
 use crate::log::names;
 use crate::storage::Storage;
 
@@ -46,13 +46,17 @@ pub struct SegmentInfo {
 }
 
 /// Where a log ends: what it takes to continue it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct LogEnd {
-    /// The last segment with groups. None in a log without any.
+    /// The last segment, up to the last group that was synced for certain. None in a log without any.
     pub(crate) previous: Option<SegmentEnd>,
+    /// The last record in there.
+    pub(crate) proven_seq: u64,
+    /// A group behind that, of which nothing proves that it was synced.
+    pub(crate) unproven: Option<Group>,
     /// The last record.
     pub(crate) last_seq: u64,
-    /// A number that no segment has had.
+    /// Above the numbers of all segments.
     pub(crate) next_index: u64,
     /// Segments of the log in order.
     pub(crate) segments: Vec<SegmentInfo>,
@@ -63,7 +67,7 @@ pub struct LogEnd {
 impl LogEnd {
     /// That of an empty log whose first record will have a number above `seq`.
     pub fn empty_after(seq: u64) -> Self {
-        Self { last_seq: seq, next_index: 1, ..Self::default() }
+        Self { proven_seq: seq, last_seq: seq, next_index: 1, ..Self::default() }
     }
 
     /// The number of the last record; 0 when there never was one.
@@ -102,39 +106,21 @@ impl<'a> Scan<'a> {
         let mut last = SegmentReader::open(storage, highest)?;
         let mut segments = chain(storage, &files, &last)?;
 
-        let first_group = last.at;
-        let mut torn = None;
-        loop {
-            match last.next_or_end()? {
-                Found::Group(header) if header.kind == Kind::Seal => {
-                    return Err(Damage {
-                        file: storage.describe(),
-                        offset: 0,
-                        kind: DamageKind::MissingSegment(highest + 1),
-                        good_to: last.last_seq,
-                        next: None,
-                    });
-                }
-                Found::Group(_) => {}
-                Found::End { torn: None } => break,
-                Found::End { torn: Some(bytes) } => {
-                    torn = Some(TornTail { file: last.name.clone(), offset: last.at, bytes });
-                    break;
-                }
-            }
-        }
-        // One without groups is not continued, so that it can be removed: else each start would leave one.
-        let previous = if last.at == first_group {
-            last.header.previous.clone()
-        } else {
-            let after_seq = last.header.after_seq;
-            segments.push(SegmentInfo { index: highest, after_seq, end: last.at, file_bytes });
-            Some(last.end())
-        };
+        let end = LastSegment::read(&mut last)?;
+        let after_seq = last.header.after_seq;
+        segments.push(SegmentInfo { index: highest, after_seq, end: last.at, file_bytes });
         let is_part = |index: &u64| segments.iter().any(|segment| segment.index == *index);
         let abandoned = files.into_keys().filter(|index| !is_part(index)).collect();
-        let end = LogEnd { previous, last_seq: last.last_seq, next_index: highest + 1, segments, abandoned };
-        Ok(Self { storage, end, preamble: last.header.preamble, torn })
+        let log_end = LogEnd {
+            previous: Some(end.proven),
+            proven_seq: end.proven_seq,
+            unproven: end.unproven,
+            last_seq: last.last_seq,
+            next_index: highest + 1,
+            segments,
+            abandoned,
+        };
+        Ok(Self { storage, end: log_end, preamble: last.header.preamble, torn: end.torn })
     }
 
     /// Where the log ends.
@@ -188,6 +174,50 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// How the last segment of a log ends.
+struct LastSegment {
+    proven: SegmentEnd,
+    proven_seq: u64,
+    unproven: Option<Group>,
+    torn: Option<TornTail>,
+}
+
+impl LastSegment {
+    /// Reads the segment to its end.
+    fn read(last: &mut SegmentReader) -> Result<Self, Damage> {
+        // A segment gets its name when its first group is synced.
+        last.next_before(u64::MAX)?;
+        let (mut proven, mut unproven_from) = (last.end(), None);
+        let mut proven_seq = last.last_seq;
+        let torn = loop {
+            let place = last.place();
+            match last.next_or_end()? {
+                Found::Group(header) => {
+                    // What stands before it was synced when it was written. A mark itself need not be kept.
+                    (proven, proven_seq) = (last.end_at(place), place.last_seq);
+                    unproven_from = (header.kind == Kind::Records).then_some(place);
+                    if header.kind == Kind::Seal {
+                        return Err(Damage {
+                            file: names::segment(last.header.index + 1),
+                            offset: 0,
+                            kind: DamageKind::MissingSegment(last.header.index + 1),
+                            good_to: last.last_seq,
+                            next: None,
+                        });
+                    }
+                }
+                Found::End { torn } => break torn,
+            }
+        };
+        let torn = torn.map(|bytes| TornTail { file: last.name.clone(), offset: last.at, bytes });
+        let unproven = match unproven_from {
+            Some(place) => Some(last.group_at(place)?),
+            None => None,
+        };
+        Ok(Self { proven, proven_seq, unproven, torn })
+    }
+}
+
 /// Numbers and lengths of all segments' files.
 pub(crate) fn segment_files(storage: &dyn Storage) -> Result<BTreeMap<u64, u64>, Damage> {
     let files = storage.list().map_err(|error| Damage {
@@ -220,7 +250,7 @@ fn chain(
             // Segments are removed from the oldest on, so where one was removed there are none before.
             if files.keys().next().is_some_and(|lowest| *lowest < end.index) {
                 let kind = DamageKind::MissingSegment(end.index);
-                return Err(Damage { file: storage.describe(), ..at_header(index, kind) });
+                return Err(at_header(end.index, kind));
             }
             break;
         };

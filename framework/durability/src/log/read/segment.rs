@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use crate::log::damage::{Damage, DamageKind};
-use crate::log::format::{BLOCK, GroupHeader, Invalid, Kind, SegmentEnd, SegmentHeader, block_up};
+use crate::log::format::{
+    BLOCK, Group, GroupHeader, Invalid, Kind, Payload, SegmentEnd, SegmentHeader, block_up,
+};
 use crate::log::names;
 use crate::storage::{Storage, StorageFile};
 
@@ -24,6 +26,15 @@ pub(crate) struct SegmentReader {
     pub(crate) last_seq: u64,
     /// The block with the present group's header and then its payload.
     buffer: Vec<u8>,
+}
+
+/// A place between two groups of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    at: u64,
+    chain: u32,
+    /// The last record before it.
+    pub(crate) last_seq: u64,
 }
 
 /// What stands at a place in a segment.
@@ -56,9 +67,35 @@ impl SegmentReader {
         Ok(Self { name, file, header, len, at, chain, last_seq, buffer: Vec::new() })
     }
 
-    /// Where the log goes on behind the groups that were read.
+    /// Behind the groups that were read.
+    pub(crate) fn place(&self) -> Place {
+        Place { at: self.at, chain: self.chain, last_seq: self.last_seq }
+    }
+
+    /// What a successor would tell of this segment if it ended there.
+    pub(crate) fn end_at(&self, place: Place) -> SegmentEnd {
+        SegmentEnd { index: self.header.index, salt: self.header.salt, end: place.at, chain: place.chain }
+    }
+
+    /// What a successor would tell of this segment if it ended behind the groups that were read.
     pub(crate) fn end(&self) -> SegmentEnd {
-        SegmentEnd { index: self.header.index, salt: self.header.salt, end: self.at, chain: self.chain }
+        self.end_at(self.place())
+    }
+
+    /// Reads the group at a place again, and gives its records as they would be written.
+    pub(crate) fn group_at(&mut self, place: Place) -> Result<Group, Damage> {
+        let now = self.place();
+        (self.at, self.chain, self.last_seq) = (place.at, place.chain, place.last_seq);
+        let header = self.next_before(now.at)?;
+        let mut records = Payload::new(&header);
+        let mut group = Group::default();
+        loop {
+            match records.next(self.payload()) {
+                Ok(Some((seq, body))) => group.push(seq, &self.payload()[body]),
+                Ok(None) => return Ok(group),
+                Err(why) => return Err(self.damage(DamageKind::Record(why))),
+            }
+        }
     }
 
     /// Whether this segment is the one that its successor means, and holds what that says.
@@ -77,7 +114,7 @@ impl SegmentReader {
         self.buffer.get(GroupHeader::LEN..).unwrap_or_default()
     }
 
-    /// The last bytes of the group that was found last, header included, are `len` long.
+    /// Reads a range of the file behind what the buffer holds; less where the file ends.
     fn read(&mut self, range: Range<u64>) -> Result<(), DamageKind> {
         let (len, start) = ((range.end - range.start) as usize, self.buffer.len());
         self.buffer.resize(start + len, 0);
@@ -96,14 +133,21 @@ impl SegmentReader {
             Err(why) => return Ok(Err(why)),
         };
         let end = GroupHeader::LEN + header.payload_len as usize;
-        if self.at + end as u64 > self.len {
+        let blocks = block_up(end as u64);
+        if self.at + blocks > self.len {
             return Ok(Err("a group is longer than the file"));
         }
-        if end > self.buffer.len() {
-            self.read(self.at + self.buffer.len() as u64..self.at + end as u64)?;
+        if blocks > self.buffer.len() as u64 {
+            self.read(self.at + self.buffer.len() as u64..self.at + blocks)?;
+        }
+        if self.buffer.len() as u64 != blocks {
+            return Ok(Err("the file became shorter"));
+        }
+        if self.buffer[end..].iter().any(|byte| *byte != 0) {
+            return Ok(Err("a group's padding is not empty"));
         }
         self.buffer.truncate(end);
-        if crc32c::crc32c(self.payload()) != header.payload_crc || self.buffer.len() != end {
+        if crc32c::crc32c(self.payload()) != header.payload_crc {
             return Ok(Err("the checksum of a group's records does not match"));
         }
         if header.previous != self.chain {

@@ -32,7 +32,8 @@ impl SnapshotReader {
     /// When the directory can't be read.
     pub fn list(storage: &dyn Storage) -> Result<Vec<u64>, LogError> {
         let files = storage.list().doing("listing", &storage.describe())?;
-        let mut snapshots: Vec<u64> = files.iter().filter_map(|(name, _)| names::snapshot_seq(name)).collect();
+        let mut snapshots: Vec<u64> =
+            files.iter().filter_map(|(name, _)| names::snapshot_seq(name)).collect();
         snapshots.sort_unstable();
         Ok(snapshots)
     }
@@ -53,7 +54,8 @@ impl SnapshotReader {
     /// What is damaged, and where.
     pub fn open(storage: &dyn Storage, seq: u64) -> Result<Self, Damage> {
         let name = names::snapshot(seq);
-        let damage = |offset, kind| Damage { file: names::snapshot(seq), offset, kind, good_to: 0, next: None };
+        let damage =
+            |offset, kind| Damage { file: names::snapshot(seq), offset, kind, good_to: 0, next: None };
         let unreadable = |error: std::io::Error| damage(0, DamageKind::Unreadable(error.to_string()));
         let file = storage.open(&name).map_err(unreadable)?;
         let file_bytes = file.len().map_err(unreadable)?;
@@ -157,10 +159,8 @@ impl SnapshotReader {
         let have = self.buffer.len();
         self.buffer.resize(len.max(BUFFER_BYTES), 0);
         let read = self.file.read_up_to(&mut self.buffer[have..], self.at + have as u64);
-        let read = read.map_err(|error| Damage {
-            kind: DamageKind::Unreadable(error.to_string()),
-            ..self.damage("")
-        })?;
+        let read = read
+            .map_err(|error| Damage { kind: DamageKind::Unreadable(error.to_string()), ..self.damage("") })?;
         self.buffer.truncate(have + read);
         Ok(self.buffer.len() >= len)
     }

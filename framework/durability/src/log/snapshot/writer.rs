@@ -42,12 +42,8 @@ impl SnapshotWriter {
         }
         let unfinished = format!("{}{UNFINISHED}", names::snapshot(seq));
         let salt = storage.unique();
-        let header = Header {
-            salt,
-            seq,
-            preamble_len: preamble.len() as u32,
-            preamble_crc: crc32c::crc32c(preamble),
-        };
+        let header =
+            Header { salt, seq, preamble_len: preamble.len() as u32, preamble_crc: crc32c::crc32c(preamble) };
         let (fixed, chain) = header.encode();
         let mut buffer = Vec::with_capacity(BUFFER_BYTES + fixed.len() + preamble.len());
         buffer.extend_from_slice(&fixed);

@@ -4,10 +4,10 @@
 //!
 //! Each step below is safe before the next one begins, so a crash between any two leaves a log that reads well.
 //!
-//! 1. A segment's header is written into a file of another name, and synced.
-//! 2. The file gets the segment's name; the directory is synced.
-//! 3. A group is written; the file is synced. Only then is it confirmed, and only then comes the next group.
-//! 4. After the first group of a segment: its predecessor gets a seal, so that nobody can lose the later one
+//! 1. A segment's header and its first group are written into a file of another name, and synced.
+//! 2. The file gets the segment's name; the directory is synced. Now the group is confirmed.
+//! 3. Each further group is written; the file is synced; the group is confirmed. Only then comes the next one.
+//! 4. After a new segment's first group: its predecessor gets a seal, so that nobody can lose the later one
 //!    unnoticed; what failed attempts left is removed.
 //!
 //! # When the disk fails
@@ -16,6 +16,12 @@
 //! system may have forgotten that it has pages to write: a second `fsync` that says nothing proves nothing. So the
 //! segment is given up there. The group, which is still in memory, goes into a new one, whose header says how far
 //! its predecessor counts.
+//!
+//! # After a crash
+//!
+//! The last group that is found may have been written and never synced: a process that is killed leaves it in the
+//! system's cache, where it can be read, and from where a power cut takes it after all. Unless something behind it
+//! proves that it was synced, it is written again, into a new segment, before anything is built on it.
 
 mod housekeeping;
 mod shelf;

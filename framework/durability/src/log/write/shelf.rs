@@ -44,6 +44,24 @@ impl Shelf {
         is_news
     }
 
+    /// Gives the spare file away. False when there is none.
+    pub(crate) fn take_spare(&self) -> bool {
+        let mut contents = self.contents();
+        let is_ready = contents.spare == Spare::Ready;
+        if is_ready {
+            contents.spare = Spare::None;
+        }
+        is_ready
+    }
+
+    /// A segment's file has another length now.
+    pub(crate) fn set_file_bytes(&self, index: u64, file_bytes: u64) {
+        let mut contents = self.contents();
+        if let Some(info) = contents.segments.iter_mut().find(|info| info.index == index) {
+            info.file_bytes = file_bytes;
+        }
+    }
+
     /// Records below this number are not needed any more.
     pub(crate) fn remove_before(&self, seq: u64) {
         let mut contents = self.contents();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::shelf::{Shelf, Spare};
 use crate::log::config::LogConfig;
 use crate::log::error::{Doing, LogError};
-use crate::log::format::{BLOCK, Group, Kind, SegmentEnd, SegmentHeader, mark};
+use crate::log::format::{BLOCK, Group, Kind, SegmentEnd, SegmentHeader, block_up, mark};
 use crate::log::names::{self, SPARE, UNFINISHED};
 use crate::log::read::{LogEnd, SegmentInfo, segment_files};
 use crate::storage::{Storage, StorageFile};
@@ -17,13 +17,13 @@ pub(crate) struct Writer {
     segment_bytes: u64,
     preamble: Vec<u8>,
     active: Option<Active>,
-    /// The last segment before the active one that holds synced groups.
+    /// The segment before the active one, or the one to continue if there is none.
     previous: Option<SegmentEnd>,
     next_index: u64,
     last_seq: u64,
-    /// Files of attempts that came to nothing.
+    /// Segments that came to nothing.
     abandoned: Vec<String>,
-    /// The first group of a segment was synced, and [`Self::settle`] not done yet.
+    /// A segment was begun, and [`Self::settle`] not done yet.
     unsettled: bool,
     /// Groups were synced since the last mark.
     unmarked: bool,
@@ -31,21 +31,22 @@ pub(crate) struct Writer {
     written_bytes: u64,
 }
 
-/// The segment that is written.
+/// The segment that is written. It holds a synced group at least.
 struct Active {
     file: Box<dyn StorageFile>,
     name: String,
     end: SegmentEnd,
     after_seq: u64,
-    groups: u64,
-    /// How much of it is in [`Writer::written_bytes`].
-    counted: u64,
     /// Length of the file, if it was full from the start.
     prepared_bytes: u64,
 }
 
+/// Makes a group's bytes for a segment's salt, a place in it, and the chain value of what stands before.
+type MakeBytes<'a> = &'a mut dyn FnMut(u64, u64, u32) -> (Vec<u8>, u32);
+
 impl Writer {
-    /// Takes the directory for itself and clears what a crash left. Writes no record yet.
+    /// Takes the directory for itself, clears what a crash left, and writes again what may be written and not
+    /// synced.
     pub(crate) fn start(
         storage: Arc<dyn Storage>,
         shelf: Arc<Shelf>,
@@ -71,43 +72,53 @@ impl Writer {
                 _ => {}
             }
         }
+        // What the scan saw may be names that a process which was killed did not sync.
         storage.sync_dir().doing("syncing", &directory)?;
         {
             let mut contents = shelf.contents();
             contents.segments = end.segments;
             contents.spare = spare;
         }
-        Ok(Self {
+        let mut writer = Self {
             storage,
             shelf,
             segment_bytes,
             preamble,
             active: None,
             previous: end.previous,
-            next_index: end.next_index.max(1),
+            next_index: end.next_index,
             last_seq: end.last_seq,
             abandoned: end.abandoned.into_iter().map(names::segment).collect(),
             unsettled: false,
             unmarked: false,
             written_bytes: 0,
-        })
+        };
+        if let Some(mut group) = end.unproven {
+            writer.last_seq = end.proven_seq;
+            writer.write(&mut group)?;
+            writer.settle();
+        }
+        Ok(writer)
     }
 
     /// Writes a group and syncs it. After an error nothing is known about it, and it must be written again before
     /// any other.
     pub(crate) fn write(&mut self, group: &mut Group) -> Result<(), LogError> {
-        let blocks = (group.len() as u64).next_multiple_of(BLOCK);
-        let is_full = self
-            .active
-            .as_ref()
-            .is_some_and(|active| active.groups > 0 && active.end.end + blocks > self.segment_bytes);
-        if is_full {
+        let blocks = block_up(group.len() as u64);
+        let is_full = |active: &Active| active.end.end + blocks > self.segment_bytes;
+        if self.active.as_ref().is_some_and(is_full) {
             self.retire();
         }
-        let written = self.ready().and_then(|active| {
-            let (bytes, chain) = group.seal_up(active.end.salt, active.end.end, active.end.chain);
-            active.append(bytes, chain)
-        });
+        let written = match &mut self.active {
+            Some(active) => {
+                let (bytes, chain) = group.seal_up(active.end.salt, active.end.end, active.end.chain);
+                active.append(bytes, chain)
+            }
+            None => self.begin(&mut |salt, offset, previous| {
+                let (bytes, chain) = group.seal_up(salt, offset, previous);
+                (bytes.to_vec(), chain)
+            }),
+        };
         self.wrote(written, group.last_seq)?;
         self.unmarked = true;
         Ok(())
@@ -120,11 +131,14 @@ impl Writer {
             return Ok(());
         }
         let last_seq = self.last_seq;
-        let written = self.ready().and_then(|active| {
-            let SegmentEnd { salt, end, chain, .. } = active.end;
-            let (bytes, chain) = mark(Kind::Mark, salt, end, chain, last_seq);
-            active.append(&bytes, chain)
-        });
+        let make = &mut |salt, offset, previous| mark(Kind::Mark, salt, offset, previous, last_seq);
+        let written = match &mut self.active {
+            Some(active) => {
+                let (bytes, chain) = make(active.end.salt, active.end.end, active.end.chain);
+                active.append(&bytes, chain)
+            }
+            None => self.begin(make),
+        };
         self.wrote(written, last_seq)?;
         self.unmarked = false;
         Ok(())
@@ -152,10 +166,7 @@ impl Writer {
             return Err(error);
         }
         self.last_seq = last_seq;
-        let active = self.active.as_mut().expect("it was written to");
-        // A segment's header counts with its first group.
-        self.written_bytes += active.end.end - std::mem::replace(&mut active.counted, active.end.end);
-        active.groups += 1;
+        let active = self.active.as_ref().expect("it was written to");
         let info = SegmentInfo {
             index: active.end.index,
             after_seq: active.after_seq,
@@ -163,11 +174,12 @@ impl Writer {
             file_bytes: active.prepared_bytes.max(active.end.end),
         };
         let mut contents = self.shelf.contents();
-        if active.groups == 1 {
-            self.unsettled = true;
-            contents.segments.push(info);
-        } else if let Some(last) = contents.segments.last_mut() {
-            *last = info;
+        let last = contents.segments.last_mut().filter(|last| last.index == info.index);
+        let before = last.as_ref().map_or(0, |last| last.end);
+        self.written_bytes += info.end - before;
+        match last {
+            Some(last) => *last = info,
+            None => contents.segments.push(info),
         }
         Ok(())
     }
@@ -175,24 +187,12 @@ impl Writer {
     /// Gives the active segment up: what was synced in it counts.
     fn retire(&mut self) {
         if let Some(active) = self.active.take() {
-            if active.groups > 0 {
-                self.previous = Some(active.end);
-            } else {
-                self.abandoned.push(active.name);
-            }
+            self.previous = Some(active.end);
         }
     }
 
-    /// The segment to write to, which is made if there is none.
-    fn ready(&mut self) -> Result<&mut Active, LogError> {
-        if self.active.is_none() {
-            let active = self.begin()?;
-            self.active = Some(active);
-        }
-        Ok(self.active.as_mut().expect("it was just made"))
-    }
-
-    fn begin(&mut self) -> Result<Active, LogError> {
+    /// Begins a segment with its first group. All is synced before the file gets its name.
+    fn begin(&mut self, make: MakeBytes<'_>) -> Result<(), LogError> {
         let index = self.next_index;
         self.next_index += 1;
         let name = names::segment(index);
@@ -204,57 +204,57 @@ impl Writer {
             previous: self.previous.clone(),
             preamble: self.preamble.clone(),
         };
-        let (bytes, chain) = header.encode();
-        let is_prepared = {
-            let mut contents = self.shelf.contents();
-            let is_ready = contents.spare == Spare::Ready;
-            if is_ready {
-                contents.spare = Spare::None;
-            }
-            is_ready
-        };
+        let (mut bytes, chain) = header.encode();
+        let (group, chain) = make(salt, bytes.len() as u64, chain);
+        bytes.extend_from_slice(&group);
+
+        let is_prepared = self.shelf.take_spare();
         let unfinished = if is_prepared { SPARE.to_owned() } else { format!("{name}{UNFINISHED}") };
-        let made = (|| {
-            let file = if is_prepared {
-                self.storage.open_writable(&unfinished).doing("opening", &unfinished)?
-            } else {
-                self.storage.create(&unfinished).doing("making", &unfinished)?
-            };
-            file.write_all_at(&bytes, 0).doing("writing", &unfinished)?;
-            file.sync_all().doing("syncing", &unfinished)?;
-            self.storage.rename(&unfinished, &name).doing("renaming", &unfinished)?;
-            Ok(file)
-        })();
-        let file = match made {
-            Ok(file) => file,
-            Err(error) => {
-                let _ = self.storage.remove(&unfinished);
-                return Err(error);
-            }
-        };
+        let file = self.fill(&unfinished, is_prepared, &bytes, &name).inspect_err(|_| {
+            // It may be the room for it that is missing.
+            let _ = self.storage.remove(&unfinished);
+        })?;
         if let Err(source) = self.storage.sync_dir() {
             self.abandoned.push(name);
             return Err(LogError::Io { doing: "syncing", file: self.storage.describe(), source });
         }
-        Ok(Active {
+        self.active = Some(Active {
             file,
             name,
-            end: SegmentEnd { index, salt, end: header.len(), chain },
+            end: SegmentEnd { index, salt, end: bytes.len() as u64, chain },
             after_seq: self.last_seq,
-            groups: 0,
-            counted: 0,
             prepared_bytes: if is_prepared { self.segment_bytes } else { 0 },
-        })
+        });
+        self.unsettled = true;
+        Ok(())
     }
 
-    /// What is to be done after a segment's first group was synced, but need not be waited for. What fails here is
-    /// not needed for safety against crashes.
+    fn fill(
+        &self,
+        unfinished: &str,
+        is_prepared: bool,
+        bytes: &[u8],
+        name: &str,
+    ) -> Result<Box<dyn StorageFile>, LogError> {
+        let file = if is_prepared {
+            self.storage.open_writable(unfinished).doing("opening", unfinished)?
+        } else {
+            self.storage.create(unfinished).doing("making", unfinished)?
+        };
+        file.write_all_at(bytes, 0).doing("writing", unfinished)?;
+        file.sync_all().doing("syncing", unfinished)?;
+        self.storage.rename(unfinished, name).doing("renaming", unfinished)?;
+        Ok(file)
+    }
+
+    /// What is to be done after a segment was begun, but need not be waited for. What fails here is not needed for
+    /// safety against crashes.
     pub(crate) fn settle(&mut self) {
         if !std::mem::take(&mut self.unsettled) {
             return;
         }
-        if let Some(previous) = self.previous.clone()
-            && let Err(error) = self.seal(&previous)
+        if let (Some(previous), Some(active)) = (&self.previous, &self.active)
+            && let Err(error) = self.seal(previous, active.after_seq)
         {
             tracing::warn!("the end of {} could not be sealed: {error}", names::segment(previous.index));
         }
@@ -270,21 +270,17 @@ impl Writer {
 
     /// Writes behind a segment's last group that there is a later one, and cuts the file there if it is mostly
     /// unused.
-    fn seal(&self, segment: &SegmentEnd) -> Result<(), LogError> {
+    fn seal(&self, segment: &SegmentEnd, last_seq: u64) -> Result<(), LogError> {
         let name = names::segment(segment.index);
-        let after_seq = self.active.as_ref().map_or(self.last_seq, |active| active.after_seq);
-        let (bytes, _) = mark(Kind::Seal, segment.salt, segment.end, segment.chain, after_seq);
+        let (bytes, _) = mark(Kind::Seal, segment.salt, segment.end, segment.chain, last_seq);
         // Opened anew: if a sync of it has failed, this handle has not seen that.
         let file = self.storage.open_writable(&name).doing("opening", &name)?;
         file.write_all_at(&bytes, segment.end).doing("writing", &name)?;
         file.sync_data().doing("syncing", &name)?;
         let end = segment.end + BLOCK;
-        if end < file.len().doing("measuring", &name)? && end < self.segment_bytes / 2 {
+        if end < self.segment_bytes / 2 && end < file.len().doing("measuring", &name)? {
             file.set_len(end).doing("cutting", &name)?;
-            let mut contents = self.shelf.contents();
-            if let Some(info) = contents.segments.iter_mut().find(|info| info.index == segment.index) {
-                info.file_bytes = end;
-            }
+            self.shelf.set_file_bytes(segment.index, end);
         }
         Ok(())
     }

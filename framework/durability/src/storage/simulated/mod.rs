@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
 use inode::InodeId;
+#[cfg(test)]
+pub(crate) use random::Random;
 
 use super::{Storage, StorageFile};
 
