@@ -26,6 +26,8 @@ mod log;
 mod record;
 mod recover;
 mod replay;
+#[cfg(test)]
+mod simulation_tests;
 pub mod storage;
 
 pub use inspect::{Described, InspectFilter, InspectedRecord, Inspection, describe, inspect};

@@ -1,7 +1,5 @@
 //! Records come back as they were written, and nothing but records is read.
 
-use std::convert::Infallible;
-
 use evertick_schema::{
     EntityId, FieldDef, Identity, RowDef, RowKind, SessionId, StorageClass, Timestamp, Type,
 };
@@ -207,7 +205,7 @@ proptest! {
 
     #[test]
     fn damaged_records_are_read_without_panic(at: prop::sample::Index, byte: u8, seed in 0..50u64) {
-        let mut model = Model::new();
+        let model = Model::new();
         let mut out = Vec::new();
         model.write(&model.clone_step(seed), &mut out);
         let at = at.index(out.len());
@@ -360,7 +358,7 @@ struct Chunks(Vec<String>);
 impl SnapshotVisit for Chunks {
     type Error = Malformed;
 
-    fn head(&mut self, head: snapshot::SnapshotHead) -> Result<(), Malformed> {
+    fn head(&mut self, head: SnapshotHead) -> Result<(), Malformed> {
         tell!(self, "{head:?}")
     }
     fn entity(&mut self, entity: EntityId, rows: &[(RowId, &[u8])]) -> Result<(), Malformed> {
@@ -372,7 +370,7 @@ impl SnapshotVisit for Chunks {
     fn session(&mut self, caller: Caller) -> Result<(), Malformed> {
         tell!(self, "{caller:?}")
     }
-    fn end(&mut self, end: snapshot::SnapshotEnd) -> Result<(), Malformed> {
+    fn end(&mut self, end: SnapshotEnd) -> Result<(), Malformed> {
         tell!(self, "{end:?}")
     }
 }
@@ -381,8 +379,8 @@ impl SnapshotVisit for Chunks {
 fn chunks_of_snapshots_come_back() {
     let numbers = Numbers::from_fields([1, 2, 3, 4, 5]);
     let Counters { random, .. } = world().counters();
-    let head = snapshot::SnapshotHead { numbers, commit: 4, tick: 9, time: Timestamp(-1), random };
-    let end = snapshot::SnapshotEnd { rows: 3 };
+    let head = SnapshotHead { numbers, commit: 4, tick: 9, time: Timestamp(-1), random };
+    let end = SnapshotEnd { rows: 3 };
     let (shapes, flat, text) = (shapes(), [7; 24], label(3));
     let (mut write, mut chunks) = (SnapshotWrite::default(), Vec::new());
     write.head(&head);
