@@ -27,12 +27,16 @@ pub enum GatewayError {
     Io(#[from] io::Error),
 }
 
+/// How long a shard that is done waits for the ends of QUIC connections to be sent.
+const LAST_PACKETS_TIME_MAX: Duration = Duration::from_millis(200);
+
 /// Starts gateways.
 #[derive(Debug)]
 pub struct Gateway;
 
 impl Gateway {
-    /// Starts the shards' threads and accepts on `listeners`. What clients send goes to `inbox`, which must be drained
+    /// Starts the shards' threads and accepts on `listeners`. WebSockets are spread over the shards; a QUIC port and its connections
+    /// stay on one shard, the first port on the first shard and so on. What clients send goes to `inbox`, which must be drained
     /// by the host; when it is full, calls are answered with `Busy` and new sessions wait.
     pub fn start(
         config: &GatewayConfig,
@@ -65,29 +69,53 @@ impl Gateway {
             });
         }
         let distributor = Distributor { shards: shards.clone(), metrics: Arc::clone(&metrics) };
-        let mut listeners = Some(listeners); // all accepted on the first shard
+        let mut listeners = place(listeners, feeds.len());
         let mut threads = Vec::new();
         for (number, feed) in feeds.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-            let acceptors = acceptors(&runtime, listeners.take().unwrap_or_default())?;
+            let acceptors = acceptors(&runtime, std::mem::take(&mut listeners[number]))?;
             let (common, shared) = (Arc::clone(&common), Arc::clone(&shards[number].shared));
             let distributor = distributor.clone();
             let thread =
                 std::thread::Builder::new().name(format!("evertick-io-{number}")).spawn(move || {
                     LocalSet::new().block_on(&runtime, async move {
+                        let last_packets: Vec<_> = acceptors.iter().map(Acceptor::last_packets).collect();
                         for acceptor in acceptors {
-                            tokio::task::spawn_local(
-                                distributor.clone().accept(acceptor, feed.phase.clone()),
-                            );
+                            tokio::task::spawn_local(distributor.clone().accept(
+                                number,
+                                acceptor,
+                                feed.phase.clone(),
+                            ));
                         }
                         drop(distributor);
-                        shard::run(common, shared, feed).await
+                        let cut_off = shard::run(common, shared, feed).await;
+                        for last in last_packets {
+                            last.sent(LAST_PACKETS_TIME_MAX).await;
+                        }
+                        cut_off
                     })
                 })?;
             threads.push(thread);
         }
         Ok(GatewayHandle { distributor, phase, threads })
     }
+}
+
+/// Which shard accepts on which listeners.
+fn place(listeners: Vec<Listener>, shards: usize) -> Vec<Vec<Listener>> {
+    let mut placed: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut quic_ports = 0;
+    for listener in listeners {
+        let shard = match listener.quic_offer() {
+            Some(_) => {
+                quic_ports += 1;
+                (quic_ports - 1) % shards
+            }
+            None => 0,
+        };
+        placed[shard].push(listener);
+    }
+    placed
 }
 
 fn acceptors(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<Acceptor>> {
@@ -103,7 +131,7 @@ struct ShardHandle {
     shared: Arc<Shared>,
 }
 
-/// Gives each connection to the shard with the fewest.
+/// Gives each connection that is bound to no shard to the one with the fewest.
 #[derive(Clone, Debug)]
 struct Distributor {
     shards: Vec<ShardHandle>,
@@ -111,7 +139,9 @@ struct Distributor {
 }
 
 impl Distributor {
-    async fn accept(self, acceptor: Acceptor, mut phase: watch::Receiver<Phase>) {
+    /// Accepts, on shard `own`.
+    async fn accept(self, own: usize, mut acceptor: Acceptor, mut phase: watch::Receiver<Phase>) {
+        let bound_to = acceptor.keeps_connections().then(|| &self.shards[own]);
         loop {
             let incoming = tokio::select! {
                 incoming = acceptor.accept() => incoming,
@@ -119,7 +149,10 @@ impl Distributor {
             };
             match incoming {
                 // When it is dropped, that is counted there; the peer sees its connection end.
-                Ok(incoming) => _ = self.hand_over(Arrival::Incoming(incoming)),
+                Ok(incoming) => {
+                    let shard = bound_to.unwrap_or_else(|| self.least_loaded());
+                    let _counted = self.hand_over(shard, Arrival::Incoming(incoming));
+                }
                 Err(turned_away) => {
                     self.metrics.connections_turned_away.add(1);
                     tracing::debug!("{turned_away}");
@@ -128,10 +161,13 @@ impl Distributor {
         }
     }
 
-    /// `false` when that shard has too many waiting, or is gone.
-    fn hand_over(&self, arrival: Arrival) -> bool {
+    fn least_loaded(&self) -> &ShardHandle {
         let load = |shard: &&ShardHandle| shard.shared.connections.load(Ordering::Relaxed);
-        let shard = self.shards.iter().min_by_key(load).expect("there is at least one shard");
+        self.shards.iter().min_by_key(load).expect("there is at least one shard")
+    }
+
+    /// `false` when that shard has too many waiting, or is gone.
+    fn hand_over(&self, shard: &ShardHandle, arrival: Arrival) -> bool {
         shard.shared.connections.fetch_add(1, Ordering::Relaxed);
         let taken = shard.arrivals.try_send(arrival).is_ok();
         if !taken {
@@ -172,7 +208,8 @@ impl GatewayHandle {
 
     /// Takes up a connection that came by other ways than a listener. `false` when too many wait to be taken up.
     pub fn attach(&self, connection: Box<dyn Connection>) -> bool {
-        self.distributor.hand_over(Arrival::Connection(connection))
+        let shard = self.distributor.least_loaded();
+        self.distributor.hand_over(shard, Arrival::Connection(connection))
     }
 
     /// A connection to this gateway within the process; `None` when too many wait to be taken up.

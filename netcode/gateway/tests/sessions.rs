@@ -14,7 +14,8 @@ use evertick_protocol::{
 };
 use evertick_schema::{EntityId, ModuleDescription, SchemaHash, SessionId};
 use evertick_transport::{
-    ClientOptions, Connection, ConnectionExt, Limits, Listener, ListenerOptions, connect, tls,
+    ClientOptions, ConnectError, Connection, ConnectionExt, Limits, Listener, ListenerOptions, QuicOptions,
+    connect, tls,
 };
 use host::module::{self, Increment, Look, Say, Spawn, description, result};
 use host::{Host, PATIENCE, soon};
@@ -103,8 +104,8 @@ async fn send(connection: &mut dyn Connection, message: &ClientMessage<'_>) {
 }
 
 /// Sends a first message and returns how the server ends it.
-async fn turned_away(host: &Host, first: &[u8]) -> Close {
-    let mut connection = host.loopback();
+async fn turned_away(host: &Served, first: &[u8]) -> Close {
+    let mut connection = host.connection().await;
     connection.send(&[Bytes::copy_from_slice(first)]);
     let bytes = soon(connection.recv()).await.unwrap();
     match ServerMessage::decode(&bytes).unwrap() {
@@ -125,16 +126,110 @@ fn with_limits(change: impl FnOnce(&mut SessionLimits)) -> GatewayConfig {
     GatewayConfig { shards: 2, limits, ..GatewayConfig::default() }
 }
 
-fn listen(options: ListenerOptions) -> (Vec<Listener>, String) {
-    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
-    let url = listener.url();
-    (vec![listener], url)
+/// How clients of a test come in.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Loopback,
+    WebSocket,
+    Quic,
 }
 
-#[tokio::test]
-async fn a_session_sees_the_world_and_its_results() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+/// A host and the way to it.
+struct Served {
+    host: Host,
+    url: Option<String>,
+}
+
+impl std::ops::Deref for Served {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Served {
+    async fn connection(&self) -> Box<dyn Connection> {
+        match &self.url {
+            None => self.host.loopback(),
+            Some(_) => self.dial().await.unwrap(),
+        }
+    }
+
+    async fn dial(&self) -> Result<Box<dyn Connection>, ConnectError> {
+        // A UDP port where nobody is says nothing.
+        let limits = Limits { handshake_time_max: Duration::from_secs(3), ..Limits::CLIENT };
+        let options = ClientOptions { limits, ..ClientOptions::default() };
+        soon(connect(self.url.as_deref().unwrap(), &options)).await
+    }
+}
+
+fn serve(over: Over, config: &GatewayConfig) -> Served {
+    serve_with_inbox(over, config, 1024)
+}
+
+fn serve_with_inbox(over: Over, config: &GatewayConfig, inbox: usize) -> Served {
+    serve_some(over, config, inbox, 100)
+}
+
+fn serve_some(over: Over, config: &GatewayConfig, inbox: usize, connections_max: usize) -> Served {
+    let listener = match over {
+        Over::Loopback => None,
+        Over::WebSocket => {
+            let send_buffer_bytes = 32 * 1024;
+            let options = ListenerOptions { send_buffer_bytes, connections_max, ..Default::default() };
+            Some(Listener::bind("127.0.0.1:0", options).unwrap())
+        }
+        Over::Quic => {
+            let options = QuicOptions { connections_max, ..Default::default() };
+            Some(Listener::bind_quic("127.0.0.1:0", options).unwrap())
+        }
+    };
+    let url = listener.as_ref().map(Listener::url);
+    Served { host: Host::with_inbox(config, listener.into_iter().collect(), inbox), url }
+}
+
+/// Makes each of the functions a test over each transport.
+macro_rules! suite {
+    ($($over:ident $name:ident),*: $tests:tt) => { $(suite!(@one $over $name $tests);)* };
+    (@one $over:ident $name:ident [$($test:ident),*]) => {
+        mod $name {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(Over::$over).await;
+            })*
+        }
+    };
+}
+
+suite!(Loopback over_loopback, WebSocket over_websocket, Quic over_quic: [
+    a_session_sees_the_world_and_its_results,
+    topics_are_entered_and_left,
+    the_schema_decides_whether_the_description_is_sent,
+    bad_beginnings_are_turned_away_with_a_reason,
+    silence_instead_of_a_hello_times_out,
+    garbage_ends_a_session_and_nobody_elses,
+    bye_is_answered_and_told_to_the_host,
+    the_host_can_end_a_session,
+    too_many_calls_are_limited_and_far_too_many_are_flooding,
+    pings_are_answered_and_floods_of_them_are_not,
+    a_full_inbox_is_busy,
+    many_calls_in_one_message_are_many_calls,
+    calls_in_flight_have_a_bound,
+    a_shard_that_loses_a_frame_closes_its_sessions_and_takes_new_ones
+]);
+
+suite!(WebSocket on_websockets, Quic on_quic: [
+    a_client_that_stops_reading_is_closed_and_others_go_on,
+    shutdown_delivers_what_was_published_and_says_why,
+    shutdown_does_not_wait_for_those_who_do_not_listen,
+    a_dropped_gateway_cuts_everyone_off
+]);
+
+async fn a_session_sees_the_world_and_its_results(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.call(7, Spawn::NUMBER, &[]).await;
     client.call(8, Increment::NUMBER, &result(&EntityId(2))).await;
     client.call(9, Increment::NUMBER, &result(&EntityId(99))).await;
@@ -160,10 +255,9 @@ async fn a_session_sees_the_world_and_its_results() {
     assert!(metrics.bytes_in > 0 && metrics.bytes_out > 0);
 }
 
-#[tokio::test]
-async fn topics_are_entered_and_left() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn topics_are_entered_and_left(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.call(1, Look::NUMBER, &[1]).await;
     client.until_results(1).await;
     assert_eq!(client.replica.len(module::SECRET), 1);
@@ -175,12 +269,11 @@ async fn topics_are_entered_and_left() {
     assert_eq!(client.replica.len(module::SECRET), 1);
 }
 
-#[tokio::test]
-async fn the_schema_decides_whether_the_description_is_sent() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
+async fn the_schema_decides_whether_the_description_is_sent(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
     let cases = [(description().hash(), false), (SchemaHash::UNKNOWN, true), (SchemaHash([9; 32]), true)];
     for (schema, described) in cases {
-        let mut connection = host.loopback();
+        let mut connection = host.connection().await;
         connection.send(&[hello(PROTOCOL_VERSION, schema, b"ann").into()]);
         let bytes = soon(connection.recv()).await.unwrap();
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
@@ -190,9 +283,8 @@ async fn the_schema_decides_whether_the_description_is_sent() {
     }
 }
 
-#[tokio::test]
-async fn bad_beginnings_are_turned_away_with_a_reason() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
+async fn bad_beginnings_are_turned_away_with_a_reason(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
     let close = turned_away(&host, b"\xff\xfe\xfd").await;
     assert_eq!(close.code, CloseCode::BadMessage);
     let close = turned_away(&host, &[]).await;
@@ -213,26 +305,23 @@ async fn bad_beginnings_are_turned_away_with_a_reason() {
     host.until("all connections are gone", |host| host.metrics().connections_open == 0).await;
 }
 
-#[tokio::test]
-async fn silence_instead_of_a_hello_times_out() {
-    let host =
-        Host::start(&with_limits(|limits| limits.hello_time_max = Duration::from_millis(30)), Vec::new());
-    let mut connection = host.loopback();
+async fn silence_instead_of_a_hello_times_out(over: Over) {
+    let host = serve(over, &with_limits(|limits| limits.hello_time_max = Duration::from_millis(30)));
+    let mut connection = host.connection().await;
     let bytes = soon(connection.recv()).await.unwrap();
     let ServerMessage::Closed(close) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
     assert_eq!(close.code, CloseCode::Timeout);
 }
 
-#[tokio::test]
-async fn garbage_ends_a_session_and_nobody_elses() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut good = Raw::open(host.loopback(), b"ann").await;
+async fn garbage_ends_a_session_and_nobody_elses(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut good = Raw::open(host.connection().await, b"ann").await;
     for garbage in [&b"\x02"[..], b"\x77", b"\x03\x01", &[0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
-        let mut bad = Raw::open(host.loopback(), b"bob").await;
+        let mut bad = Raw::open(host.connection().await, b"bob").await;
         bad.connection.send(&[Bytes::copy_from_slice(garbage)]);
         assert_eq!(bad.until_closed().await.code, CloseCode::BadMessage);
     }
-    let mut twice = Raw::open(host.loopback(), b"bob").await;
+    let mut twice = Raw::open(host.connection().await, b"bob").await;
     twice.connection.send(&[hello(PROTOCOL_VERSION, SchemaHash::UNKNOWN, b"bob").into()]);
     assert_eq!(twice.until_closed().await.message, "a second Hello");
 
@@ -241,27 +330,25 @@ async fn garbage_ends_a_session_and_nobody_elses() {
     good.until_results(1).await;
 }
 
-#[tokio::test]
-async fn bye_is_answered_and_told_to_the_host() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn bye_is_answered_and_told_to_the_host(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     host.until("the host knows the session", |host| host.sessions().contains(&client.session)).await;
     send(&mut *client.connection, &ClientMessage::Bye).await;
     assert_eq!(client.until_closed().await.code, CloseCode::Normal);
     host.until("the host forgets the session", |host| host.sessions().is_empty()).await;
     assert_eq!(host.metrics().closes[CloseCode::Normal as usize], 1);
 
-    let lost = Raw::open(host.loopback(), b"bob").await;
+    let lost = Raw::open(host.connection().await, b"bob").await;
     host.until("the host knows the session", |host| host.sessions().contains(&lost.session)).await;
     drop(lost);
     host.until("the host forgets a lost session", |host| host.sessions().is_empty()).await;
     assert_eq!(host.metrics().closes[0], 1);
 }
 
-#[tokio::test]
-async fn the_host_can_end_a_session() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn the_host_can_end_a_session(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     host.until("the host knows the session", |host| host.sessions().contains(&client.session)).await;
     let close = Close { code: CloseCode::Unauthorized, message: "banned".to_owned() };
     host.dismiss(client.session, close.clone());
@@ -269,15 +356,14 @@ async fn the_host_can_end_a_session() {
     host.until("the host hears that it ended", |host| host.sessions().is_empty()).await;
 }
 
-#[tokio::test]
-async fn too_many_calls_are_limited_and_far_too_many_are_flooding() {
+async fn too_many_calls_are_limited_and_far_too_many_are_flooding(over: Over) {
     let limits = with_limits(|limits| {
         limits.calls_per_second = 1;
         limits.calls_burst = 5;
         limits.calls_refused_max = 10;
     });
-    let host = Host::start(&limits, Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+    let host = serve(over, &limits);
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     for seq in 0..30 {
         client.call(seq, Say::NUMBER, &result(&"x".to_owned())).await;
     }
@@ -294,10 +380,9 @@ async fn too_many_calls_are_limited_and_far_too_many_are_flooding() {
     assert_eq!(host.metrics().calls_rate_limited, refused as u64);
 }
 
-#[tokio::test]
-async fn pings_are_answered_and_floods_of_them_are_not() {
-    let host = Host::start(&with_limits(|limits| limits.pings_per_second = 1), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn pings_are_answered_and_floods_of_them_are_not(over: Over) {
+    let host = serve(over, &with_limits(|limits| limits.pings_per_second = 1));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.call(1, Spawn::NUMBER, &[]).await;
     client.until_results(1).await;
     send(&mut *client.connection, &ClientMessage::Ping { client_us: 55 }).await;
@@ -310,11 +395,10 @@ async fn pings_are_answered_and_floods_of_them_are_not() {
     assert_eq!(client.until_closed().await.code, CloseCode::Flooding);
 }
 
-#[tokio::test]
-async fn a_full_inbox_is_busy() {
+async fn a_full_inbox_is_busy(over: Over) {
     let config = GatewayConfig { batch_len_max: 2, ..with_limits(|_| {}) };
-    let host = Host::with_inbox(&config, Vec::new(), 1);
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+    let host = serve_with_inbox(over, &config, 1);
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.take().await.unwrap();
     host.pause(true);
     client.call(0, Spawn::NUMBER, &[]).await;
@@ -332,10 +416,9 @@ async fn a_full_inbox_is_busy() {
     assert_eq!((host.metrics().calls_forwarded, host.metrics().calls_busy), (3, 2));
 }
 
-#[tokio::test]
-async fn many_calls_in_one_message_are_many_calls() {
-    let host = Host::start(&with_limits(|_| {}), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn many_calls_in_one_message_are_many_calls(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.calls(0..40).await;
     client.until_results(40).await;
     assert_eq!(host.calls(), (0..40).collect::<Vec<_>>());
@@ -351,10 +434,9 @@ async fn many_calls_in_one_message_are_many_calls() {
     host.until("the last call came", |host| host.calls().len() == 41).await;
 }
 
-#[tokio::test]
-async fn calls_in_flight_have_a_bound() {
-    let host = Host::start(&with_limits(|limits| limits.calls_in_flight_max = 2), Vec::new());
-    let mut client = Raw::open(host.loopback(), b"ann").await;
+async fn calls_in_flight_have_a_bound(over: Over) {
+    let host = serve(over, &with_limits(|limits| limits.calls_in_flight_max = 2));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
     client.take().await.unwrap();
     host.pause(true);
     for seq in 0..3 {
@@ -369,15 +451,11 @@ async fn calls_in_flight_have_a_bound() {
     assert!(matches!(client.results[3], (3, CallOutcome::Ok(_))));
 }
 
-#[tokio::test]
-async fn a_client_that_stops_reading_is_closed_and_others_go_on() {
+async fn a_client_that_stops_reading_is_closed_and_others_go_on(over: Over) {
     let config = with_limits(|limits| limits.outgoing_bytes_max = 256 * 1024);
-    let (listeners, url) =
-        listen(ListenerOptions { send_buffer_bytes: 32 * 1024, ..ListenerOptions::default() });
-    let host = Host::start(&config, listeners);
-    let options = ClientOptions::default();
-    let mut reader = Raw::open(soon(connect(&url, &options)).await.unwrap(), b"ann").await;
-    let sleeper = Raw::open(soon(connect(&url, &options)).await.unwrap(), b"bob").await;
+    let host = serve(over, &config);
+    let mut reader = Raw::open(host.connection().await, b"ann").await;
+    let sleeper = Raw::open(host.connection().await, b"bob").await;
     host.until("both are known", |host| host.sessions().len() == 2).await;
     reader.take().await.unwrap();
 
@@ -399,13 +477,12 @@ async fn a_client_that_stops_reading_is_closed_and_others_go_on() {
     assert_eq!(host.metrics().closes[CloseCode::TooSlow as usize], 1);
 }
 
-#[tokio::test]
-async fn a_shard_that_loses_a_frame_closes_its_sessions_and_takes_new_ones() {
+async fn a_shard_that_loses_a_frame_closes_its_sessions_and_takes_new_ones(over: Over) {
     let config = GatewayConfig { frames_waiting_max: 1, ..with_limits(|_| {}) };
-    let host = Host::start(&config, Vec::new());
+    let host = serve(over, &config);
     let mut clients = Vec::new();
     for _ in 0..4 {
-        let mut client = Raw::open(host.loopback(), b"ann").await;
+        let mut client = Raw::open(host.connection().await, b"ann").await;
         client.take().await.unwrap();
         clients.push(client);
     }
@@ -427,7 +504,7 @@ async fn a_shard_that_loses_a_frame_closes_its_sessions_and_takes_new_ones() {
     // Until the gateway has caught up, a new session may meet the same fate.
     let opened = async {
         loop {
-            let mut client = Raw::open(host.loopback(), b"new").await;
+            let mut client = Raw::open(host.connection().await, b"new").await;
             client.call(1, Spawn::NUMBER, &[]).await;
             while client.results.is_empty() {
                 if client.take().await.is_err() {
@@ -442,13 +519,11 @@ async fn a_shard_that_loses_a_frame_closes_its_sessions_and_takes_new_ones() {
     soon(opened).await;
 }
 
-#[tokio::test]
-async fn shutdown_delivers_what_was_published_and_says_why() {
-    let (listeners, url) = listen(ListenerOptions::default());
-    let host = Arc::new(Host::start(&with_limits(|limits| limits.linger = PATIENCE), listeners));
+async fn shutdown_delivers_what_was_published_and_says_why(over: Over) {
+    let host = Arc::new(serve(over, &with_limits(|limits| limits.linger = PATIENCE)));
     let mut client = Raw::open(host.loopback(), b"ann").await;
-    let mut remote = Raw::open(soon(connect(&url, &ClientOptions::default())).await.unwrap(), b"bob").await;
-    let mut before_hello = soon(connect(&url, &ClientOptions::default())).await.unwrap();
+    let mut remote = Raw::open(host.connection().await, b"bob").await;
+    let mut before_hello = host.connection().await;
     host.until("both are known", |host| host.sessions().len() == 2).await;
     client.take().await.unwrap();
     host.shout("last words");
@@ -467,15 +542,13 @@ async fn shutdown_delivers_what_was_published_and_says_why() {
     );
     drop((client, remote, before_hello));
     assert_eq!(soon(stopping).await.unwrap(), 0, "nobody was cut off");
-    assert!(soon(connect(&url, &ClientOptions::default())).await.is_err());
+    assert!(host.dial().await.is_err());
     assert_eq!((host.metrics().sessions_open, host.metrics().connections_open), (0, 0));
 }
 
-#[tokio::test]
-async fn shutdown_does_not_wait_for_those_who_do_not_listen() {
-    let (listeners, url) = listen(ListenerOptions::default());
-    let host = Arc::new(Host::start(&with_limits(|limits| limits.linger = PATIENCE), listeners));
-    let _deaf = Raw::open(soon(connect(&url, &ClientOptions::default())).await.unwrap(), b"bob").await;
+async fn shutdown_does_not_wait_for_those_who_do_not_listen(over: Over) {
+    let host = Arc::new(serve(over, &with_limits(|limits| limits.linger = PATIENCE)));
+    let _deaf = Raw::open(host.connection().await, b"bob").await;
     let stopping = tokio::task::spawn_blocking({
         let host = Arc::clone(&host);
         move || host.shutdown(Duration::from_millis(50))
@@ -483,14 +556,11 @@ async fn shutdown_does_not_wait_for_those_who_do_not_listen() {
     assert_eq!(soon(stopping).await.unwrap(), 1, "it was cut off");
 }
 
-#[tokio::test]
-async fn a_dropped_gateway_cuts_everyone_off() {
-    let (listeners, url) = listen(ListenerOptions { connections_max: 1, ..ListenerOptions::default() });
-    let host = Host::start(&with_limits(|_| {}), listeners);
-    let options = ClientOptions::default();
-    let mut remote = Raw::open(soon(connect(&url, &options)).await.unwrap(), b"bob").await;
-    let error = soon(connect(&url, &options)).await.err().unwrap();
-    assert!(error.to_string().contains("503"), "{error}");
+async fn a_dropped_gateway_cuts_everyone_off(over: Over) {
+    let host = serve_some(over, &with_limits(|_| {}), 1024, 1);
+    let mut remote = Raw::open(host.connection().await, b"bob").await;
+    let error = host.dial().await.err().unwrap();
+    assert!(["503", "refused"].iter().any(|words| error.to_string().contains(words)), "{error}");
     assert_eq!(host.metrics().connections_turned_away, 1);
 
     let mut local = Raw::open(host.loopback(), b"ann").await;
@@ -501,7 +571,7 @@ async fn a_dropped_gateway_cuts_everyone_off() {
         }
     }
     host.until("the threads are done", |host| host.metrics().connections_open == 0).await;
-    assert!(soon(connect(&url, &options)).await.is_err());
+    assert!(host.dial().await.is_err());
 }
 
 #[tokio::test]
@@ -509,8 +579,10 @@ async fn over_tls() {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let server = tls::server_from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
-    let (listeners, url) = listen(ListenerOptions { tls: Some(server), ..ListenerOptions::default() });
-    let _host = Host::start(&with_limits(|_| {}), listeners);
+    let options = ListenerOptions { tls: Some(server), ..ListenerOptions::default() };
+    let listener = Listener::bind("127.0.0.1:0", options).unwrap();
+    let url = listener.url();
+    let _host = Host::start(&with_limits(|_| {}), vec![listener]);
     let options = ClientOptions {
         tls: Some(tls::client_from_pem(chain.as_bytes()).unwrap()),
         ..ClientOptions::default()
