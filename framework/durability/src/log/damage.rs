@@ -76,15 +76,12 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, offset, kind, good_to, next } = self;
         write!(f, "{file} at byte {offset}: {kind}. ")?;
-        if names::snapshot_seq(file).is_some() {
-            return write!(
-                f,
-                "Nothing was changed. `evertick log verify --data DIR` tells what is good and up to which record the \
-                 log is; `evertick log repair --to SEQ --data DIR` with that record puts the snapshot aside. Nothing is \
-                 lost by it while the snapshot before is good"
-            );
-        }
         match (good_to, next) {
+            _ if names::snapshot_seq(file).is_some() => write!(
+                f,
+                "Nothing is lost by it while the snapshot before and the log are good: `evertick log repair` puts it \
+                 aside. "
+            )?,
             (0, None) => write!(f, "No record before it is good. ")?,
             (0, Some(next)) => write!(f, "Records from {next} on are good, none before. ")?,
             (good, None) => write!(f, "Records up to {good} are good. ")?,
@@ -92,8 +89,8 @@ impl fmt::Display for Damage {
         }
         write!(
             f,
-            "Nothing was changed. See all of it with `evertick log verify --data DIR`; restore a back-up, or give up \
-             what comes behind with `evertick log repair --to {good_to} --data DIR`"
+            "Nothing was changed. `evertick log verify --data DIR` shows all of it and which `evertick log repair --to \
+             SEQ --data DIR` keeps most; or restore a back-up with `evertick restore`"
         )
     }
 }

@@ -6,7 +6,7 @@
 use super::error::{Doing, LogError};
 use super::format::{Group, GroupHeader, Kind, Payload, SegmentHeader, mark};
 use super::names::{self, UNFINISHED};
-use super::read::{Found, Part, Scan, SegmentReader, Unbroken, segment_files};
+use super::read::{Found, Part, Row, Scan, SegmentReader, Unbroken, segment_files};
 use super::snapshot::SnapshotReader;
 use super::verify::verify_snapshot;
 use super::write::lock;
@@ -43,44 +43,46 @@ impl std::fmt::Display for RepairReport {
 pub fn repair(storage: &dyn Storage, to: u64) -> Result<RepairReport, LogError> {
     lock(storage)?;
     let unbroken = Unbroken::find(storage);
-    let refuse = |reason| Err(LogError::Repair { to, reason });
-    let good_to = unbroken.good_to();
-    let Some(part) = unbroken.parts.iter().find(|part| part.last_seq >= to) else {
-        return refuse(format!("its records are good only up to {good_to}"));
-    };
-    let oldest = SegmentReader::open(storage, unbroken.parts[0].index)?;
-    let (bad, usable): (Vec<_>, Vec<_>) = SnapshotReader::list(storage)?
-        .into_iter()
-        .map(|seq| (seq, verify_snapshot(storage, seq)))
-        .partition(|(_, snapshot)| !snapshot.as_ref().is_ok_and(|snapshot| snapshot.needs_seq <= to));
-    let starts = |seq: u64| oldest.header.after_seq <= seq;
-    let is_from_the_start = oldest.header.previous.is_none() && oldest.header.after_seq <= to;
-    if !is_from_the_start && !usable.iter().any(|(seq, _)| starts(*seq)) {
-        return refuse(format!(
-            "it begins with record {}, and no good snapshot goes with what would be left; restore a back-up",
-            oldest.header.after_seq + 1
-        ));
+    let (mut bad, mut good) = (Vec::new(), Vec::new());
+    for seq in SnapshotReader::list(storage)? {
+        match verify_snapshot(storage, seq) {
+            Ok(snapshot) if snapshot.needs_seq <= to => good.push(snapshot),
+            _ => bad.push(seq),
+        }
     }
+    let is_in = |row: &&Row| row.after_seq <= to && to <= row.last_seq();
+    let row = unbroken.rows.iter().rev().find(|row| is_in(row) && row.can_start(to, &good));
+    let part = row.and_then(|row| Some((row, *row.parts.iter().find(|part| part.last_seq >= to)?)));
+    let Some((row, part)) = part else {
+        let reason = match unbroken.repair_to(&good) {
+            _ if unbroken.rows.iter().any(|row| is_in(&row)) => {
+                "no good snapshot goes with what would be left; restore a back-up".to_owned()
+            }
+            Some(most) => format!("the last record that can be kept is {most}"),
+            None => "nothing good would be left to start from; restore a back-up".to_owned(),
+        };
+        return Err(LogError::Repair { to, reason });
+    };
 
     let mut report = RepairReport { to, put_aside: Vec::new() };
     let is_whole = Scan::open(storage).is_ok_and(|scan| scan.last_seq() == to);
     let cut = if is_whole { None } else { Some(cut_segment(storage, part, to)?) };
-    if let Some(unfinished) = &cut {
-        let name = names::segment(part.index);
+    let name = names::segment(part.index);
+    if cut.is_some() {
         report.put_aside.push((name.clone(), copy_aside(storage, &name)?));
-        // From the last on: the log is never without one that another names.
-        for index in segment_files(storage)?.into_keys().rev().take_while(|index| *index > part.index) {
-            put_aside(storage, names::segment(index), &mut report)?;
-        }
-        for (seq, _) in &bad {
-            put_aside(storage, names::snapshot(*seq), &mut report)?;
-        }
-        storage.rename(unfinished, &name).doing("renaming", unfinished)?;
+    }
+    // What comes before a row that a snapshot makes sufficient is damaged or not to be reached.
+    let first = row.parts[0].index;
+    let last = if is_whole { u64::MAX } else { part.index };
+    for index in segment_files(storage)?.into_keys().rev().filter(|index| !(first..=last).contains(index)) {
+        put_aside(storage, names::segment(index), &mut report)?;
+    }
+    for seq in bad {
+        put_aside(storage, names::snapshot(seq), &mut report)?;
+    }
+    if let Some(unfinished) = cut {
+        storage.rename(&unfinished, &name).doing("renaming", &unfinished)?;
         sync_dir(storage)?;
-    } else {
-        for (seq, _) in &bad {
-            put_aside(storage, names::snapshot(*seq), &mut report)?;
-        }
     }
     Ok(report)
 }
@@ -123,7 +125,7 @@ fn copy_aside(storage: &dyn Storage, name: &str) -> Result<String, LogError> {
 }
 
 /// Writes the records up to `to` of a segment into an unfinished file, synced, whose name it returns.
-fn cut_segment(storage: &dyn Storage, part: &Part, to: u64) -> Result<String, LogError> {
+fn cut_segment(storage: &dyn Storage, part: Part, to: u64) -> Result<String, LogError> {
     let mut reader = SegmentReader::open(storage, part.index)?;
     let header = SegmentHeader { salt: storage.unique(), ..reader.header.clone() };
     let (bytes, chain) = header.encode();

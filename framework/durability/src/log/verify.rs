@@ -25,6 +25,8 @@ pub struct Report {
     pub snapshots: Vec<SnapshotInfo>,
     /// All that is damaged. Of the log only the first place: what is behind it can't be trusted.
     pub damage: Vec<Damage>,
+    /// If something is damaged: the last record up to which a repair can keep the log, if it can at all.
+    pub repair_to: Option<u64>,
     /// Files that a repair has put aside.
     pub put_aside: Vec<String>,
 }
@@ -61,7 +63,15 @@ impl fmt::Display for Report {
         for damage in &self.damage {
             writeln!(f, "DAMAGE: {damage}")?;
         }
-        if self.is_good() { write!(f, "all is good") } else { write!(f, "records up to {to} are good") }
+        match self.repair_to {
+            _ if self.is_good() => write!(f, "all is good"),
+            Some(to) => write!(
+                f,
+                "`evertick log repair --to {to} --data DIR` keeps all up to record {to} and puts the rest aside; or \
+                 restore a back-up"
+            ),
+            None => write!(f, "no repair leaves anything to start from: restore a back-up"),
+        }
     }
 }
 
@@ -86,12 +96,20 @@ fn verify_once(storage: &dyn Storage) -> Report {
     let mut report = Report::default();
     // Before the log, which then has all that a snapshot needs.
     let snapshots = verify_snapshots(storage, &mut report);
+    let mut rows = Vec::new();
     if let Err(damage) = verify_log(storage, &mut report) {
-        report.good_to = if damage.good_to == 0 { Unbroken::find(storage).good_to() } else { damage.good_to };
+        let unbroken = Unbroken::find(storage);
+        report.good_to = damage.good_to;
+        report.repair_to = unbroken.repair_to(&snapshots);
+        rows = unbroken.rows;
         report.damage.push(damage);
+    } else {
+        let has = |snapshot: &SnapshotInfo| snapshot.needs_seq <= report.good_to;
+        let start = report.segments.first().is_none_or(|first| first.index == 1) || snapshots.iter().any(has);
+        report.repair_to = start.then_some(report.good_to);
     }
     for info in snapshots {
-        if info.needs_seq > report.good_to {
+        if rows.is_empty() && info.needs_seq > report.good_to {
             report.damage.push(Damage {
                 file: names::snapshot(info.seq),
                 offset: 0,

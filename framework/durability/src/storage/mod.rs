@@ -72,6 +72,7 @@ pub trait Storage: Send + Sync + 'static {
 }
 
 /// One open file.
+#[allow(clippy::len_without_is_empty, reason = "a length in a file system, not a collection")]
 pub trait StorageFile: Send {
     /// Reads at `offset`, at most `buffer.len()` bytes; 0 at the end of the file.
     ///
@@ -108,7 +109,6 @@ pub trait StorageFile: Send {
     ///
     /// # Errors
     /// What the operating system says.
-    #[allow(clippy::len_without_is_empty, reason = "a length in a file system, not a collection")]
     fn len(&self) -> io::Result<u64>;
 
     /// Writes all of `bytes`, in as many pieces as it takes.

@@ -22,4 +22,4 @@ pub use records::{Record, Records};
 pub(crate) use scan::segment_files;
 pub use scan::{LogEnd, Scan, SegmentInfo, TornTail};
 pub(crate) use segment::{Found, SegmentReader};
-pub(crate) use unbroken::{Part, Unbroken};
+pub(crate) use unbroken::{Part, Row, Unbroken};

@@ -93,7 +93,10 @@ impl<'a> Scan<'a> {
     /// What is damaged, and where.
     pub fn open(storage: &'a dyn Storage) -> Result<Self, Damage> {
         Self::find(storage).map_err(|damage| match damage.good_to {
-            0 => Damage { good_to: Unbroken::find(storage).good_to(), ..damage },
+            0 => {
+                let index = names::segment_index(&damage.file).unwrap_or(0);
+                Damage { good_to: Unbroken::find(storage).good_to(index), ..damage }
+            }
             _ => damage,
         })
     }

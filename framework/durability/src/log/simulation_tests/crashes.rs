@@ -9,7 +9,7 @@ use crate::storage::simulated::Faults;
 #[test]
 fn what_was_confirmed_is_found_again_whatever_happens() {
     let (torn_tails, survived) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    seeds(1500, |seed| {
+    seeds(1000, |seed| {
         let mut run = Run::new(seed);
         for _ in 0..2 + run.random.below(8) {
             let faults = run.random_faults();

@@ -143,22 +143,12 @@ impl Run {
                 let (writer, ..) = self.writer.as_mut().unwrap();
                 return again(&mut self.survived, || writer.mark());
             }
-            1..4 => {
-                let steps = self.random.below(6);
-                let (_, housekeeping, shelf) = self.writer.as_mut().unwrap();
-                shelf.want_spare();
-                for _ in 0..steps {
-                    if matches!(housekeeping.step(), Ok(Step::Idle)) {
-                        break;
-                    }
-                }
-            }
+            1..4 => self.keep_house(),
             4 => {
                 let confirmed = self.history[..self.confirmed].last().map_or(0, |(seq, _)| *seq);
-                // The removable number may stand between two records.
-                let from = self.removable;
-                self.removable += self.random.below((confirmed + 1 - from.min(confirmed)) as usize) as u64;
-                self.writer.as_ref().unwrap().2.remove_before(self.removable);
+                // It may stand between two records.
+                let more = self.random.below((confirmed + 1).saturating_sub(self.removable) as usize);
+                self.remove_before(self.removable + more as u64);
             }
             _ => {
                 if !self.append() {
@@ -170,6 +160,23 @@ impl Run {
             }
         }
         true
+    }
+
+    pub(super) fn remove_before(&mut self, seq: u64) {
+        self.removable = seq;
+        self.writer.as_ref().unwrap().2.remove_before(seq);
+    }
+
+    /// A few steps of housekeeping.
+    pub(super) fn keep_house(&mut self) {
+        let steps = self.random.below(6);
+        let (_, housekeeping, shelf) = self.writer.as_mut().unwrap();
+        shelf.want_spare();
+        for _ in 0..steps {
+            if matches!(housekeeping.step(), Ok(Step::Idle)) {
+                break;
+            }
+        }
     }
 
     /// The server ends: by a power cut, a kill, or of its own accord.
