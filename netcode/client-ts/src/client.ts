@@ -6,9 +6,10 @@ import { TickClock } from "./clock.ts";
 import { type CloseReason, ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
 import { bye, hello, NO_SCHEMA, ping, PROTOCOL_VERSION, readMessage, readReplies, type FrameMessage, type Pong, type Welcome } from "./messages.ts";
 import type { NoArguments, ReducerToken } from "./module.ts";
+import { openBest, type Platform } from "./race.ts";
 import { Replica } from "./replica.ts";
 import { incompatibilities, type ModuleDef, readDescription } from "./schema.ts";
-import { openSocket, platformWebSocket, type WebSocketConstructor, type WebSocketLike } from "./socket.ts";
+import { openSocket, platformWebSocket, type Socket, type SocketEvents, type Transport, type WebSocketConstructor } from "./socket.ts";
 import { type ClientStats, Rate } from "./stats.ts";
 import type { EntityId, Identity } from "./values.ts";
 import { View } from "./view.ts";
@@ -27,6 +28,12 @@ export interface ConnectOptions {
    * happened. Default: `false`.
    */
   readonly unconfirmed?: boolean;
+  /**
+   * How to get there. `"best"` is WebTransport where the server offers it and the browser has it, and a WebSocket
+   * otherwise, or when that is faster; then the connection takes up to a second longer where the server does not answer.
+   * Default: `"best"`, but `"WebSocket"` with the option of that name.
+   */
+  readonly transport?: "best" | "WebSocket";
   /** The WebSocket to use. Default: the platform's. */
   readonly WebSocket?: WebSocketConstructor;
   /** How long the server may take to let us in, in milliseconds. Default: 10,000. */
@@ -43,15 +50,14 @@ export function connect(options: ConnectOptions): Promise<Client> {
   const { module, timeoutMs = 10_000 } = options;
   const token = typeof options.token === "string" ? encodeUtf8(options.token) : (options.token ?? new Uint8Array(0));
   const first = hello(module?.hash ?? NO_SCHEMA, options.unconfirmed ?? false, token);
-  const WebSocket = options.WebSocket ?? platformWebSocket();
   return new Promise((resolve, reject) => {
     let client: Client | undefined;
     const fail = (error: Error) => {
       clearTimeout(timer);
       reject(error);
-      socket.close();
+      socket.close("");
     };
-    const socket = openSocket(options.url, WebSocket, {
+    const socket = open(options, {
       open: () => socket.send(first),
       message: (bytes) => {
         if (client) return client.receive(bytes);
@@ -73,8 +79,16 @@ export function connect(options: ConnectOptions): Promise<Client> {
   });
 }
 
+function open(options: ConnectOptions, events: SocketEvents): Socket {
+  const { WebTransport, fetch } = globalThis as Partial<Platform>;
+  const WebSocket = options.WebSocket ?? platformWebSocket();
+  const best = (options.transport ?? (options.WebSocket ? "WebSocket" : "best")) === "best";
+  if (!best || !WebTransport || !fetch) return openSocket(options.url, WebSocket, events);
+  return openBest(options.url, { WebSocket, WebTransport, fetch: (url, init) => fetch(url, init) }, events);
+}
+
 /** Reads the server's first message. */
-function welcomed(options: ConnectOptions, socket: WebSocketLike, bytes: Uint8Array): Client {
+function welcomed(options: ConnectOptions, socket: Socket, bytes: Uint8Array): Client {
   const message = readMessage(bytes);
   if (message.kind === "closed") throw new ConnectionClosed(message.reason, message.message);
   if (message.kind !== "welcome") throw new ProtocolError(`the server's first message is a ${message.kind}`);
@@ -128,7 +142,7 @@ export class Client extends View {
   readonly tickMs: number;
   /** Settled once the connection is over, with why. Never fails. */
   readonly closed: Promise<ConnectionClosed>;
-  private readonly socket: WebSocketLike;
+  private readonly socket: Socket;
   private readonly store: Replica;
   private readonly calls: Calls;
   private readonly clock: TickClock;
@@ -146,7 +160,7 @@ export class Client extends View {
   private tickCostMs = NaN;
 
   /** @internal Use {@link connect}. */
-  constructor(socket: WebSocketLike, welcome: Welcome, module: ModuleDef, pingMs: number, bytes: number) {
+  constructor(socket: Socket, welcome: Welcome, module: ModuleDef, pingMs: number, bytes: number) {
     const store = new Replica(module);
     super(store);
     const now = performance.now();
@@ -191,6 +205,11 @@ export class Client extends View {
       if (table.object(row).identity === this.identity) return this.store.entities.id(table.locals[row]!);
     }
     return undefined;
+  }
+
+  /** What the connection runs over. */
+  get transport(): Transport {
+    return this.socket.transport;
   }
 
   /** The world's time in the newest frame, in microseconds since the Unix epoch. */
@@ -287,7 +306,7 @@ export class Client extends View {
 
   private flush(): void {
     const messages = this.outgoing.splice(0);
-    if (this.socket.readyState !== 1) return;
+    if (!this.socket.open) return;
     for (const message of joined(messages)) {
       this.bytesOut.add(message.length, performance.now());
       this.socket.send(message);
@@ -300,7 +319,7 @@ export class Client extends View {
     this.over = error;
     clearInterval(this.pings);
     this.calls.abandon(error);
-    this.socket.close(1000, (error.reason satisfies CloseReason));
+    this.socket.close(error.reason satisfies CloseReason);
     this.settleClosed(error);
   }
 }

@@ -27,7 +27,7 @@ export type {
   ComponentToken, EventToken, NoArguments, ReducerToken, ResourceToken, RowToken, TableToken,
 } from "./module.ts";
 export type { EnumType, FieldDef, ModuleDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
-export type { WebSocketConstructor, WebSocketLike } from "./socket.ts";
+export type { Transport, WebSocketConstructor, WebSocketLike } from "./socket.ts";
 export type { ClientStats } from "./stats.ts";
 export type { Duration, EntityId, Identity, Timestamp, Vec2, Vec3, Vec4 } from "./values.ts";
 export type { Smooth, View } from "./view.ts";

@@ -1,6 +1,30 @@
-/** The part of a WebSocket that the client uses, and its opening. */
+/** A way to the server that carries whole messages; here, a WebSocket as one. */
 
 import { ConnectionClosed } from "./errors.ts";
+
+/** What a connection runs over. */
+export type Transport = "WebTransport" | "WebSocket";
+
+/** A way to a server, open or not. */
+export interface Socket {
+  readonly transport: Transport;
+  /** Whether messages can be sent. */
+  readonly open: boolean;
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Ends it. No event follows. */
+  close(reason: string): void;
+}
+
+/** What happens on a socket. */
+export interface SocketEvents {
+  open(): void;
+  /** A binary message. */
+  message(bytes: Uint8Array): void;
+  /** Something that is not binary. */
+  text(): void;
+  /** It is over; nothing comes any more. */
+  close(error: ConnectionClosed): void;
+}
 
 /** What browsers, Node 22 and the packages `ws` and `undici` have in common. */
 export interface WebSocketLike {
@@ -26,19 +50,8 @@ export function platformWebSocket(): WebSocketConstructor {
   );
 }
 
-/** What happens on a socket. */
-export interface SocketEvents {
-  open(): void;
-  /** A binary message. */
-  message(bytes: Uint8Array): void;
-  /** Something that is not binary. */
-  text(): void;
-  /** It is over; nothing comes any more. */
-  close(error: ConnectionClosed): void;
-}
-
-/** Opens a socket. */
-export function openSocket(url: string, WebSocket: WebSocketConstructor, events: SocketEvents): WebSocketLike {
+/** Opens a WebSocket. */
+export function openSocket(url: string, WebSocket: WebSocketConstructor, events: SocketEvents): Socket {
   const socket = new WebSocket(url);
   socket.binaryType = "arraybuffer";
   let opened = false;
@@ -56,5 +69,15 @@ export function openSocket(url: string, WebSocket: WebSocketConstructor, events:
     const text = opened ? `the connection to ${url} was lost (code ${event.code ?? 0}${why})` : `no server answers at ${url}`;
     events.close(new ConnectionClosed("Lost", text));
   };
-  return socket;
+  return {
+    transport: "WebSocket",
+    get open() {
+      return socket.readyState === 1;
+    },
+    send: (message) => socket.send(message),
+    close(reason) {
+      socket.onclose = null;
+      socket.close(1000, reason);
+    },
+  };
 }
