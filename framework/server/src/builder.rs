@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::auth::Secrets;
 use crate::cache::DirectoryCache;
 use crate::error::{Error, Result};
+use crate::listeners::Ports;
 use crate::open::{Home, open};
 use crate::running::RunningServer;
 
@@ -38,8 +39,7 @@ impl Server {
 #[must_use = "a builder does nothing until `run` or `start`"]
 pub struct ServerBuilder {
     module: Option<(String, Source)>,
-    listeners: Vec<String>,
-    tls: Option<Arc<ServerConfig>>,
+    ports: Ports,
     connection: ListenerOptions,
     auth: Arc<dyn Authenticate>,
     cache: Option<PathBuf>,
@@ -57,8 +57,7 @@ impl Default for ServerBuilder {
     fn default() -> Self {
         Self {
             module: None,
-            listeners: Vec::new(),
-            tls: None,
+            ports: Ports::default(),
             connection: ListenerOptions::default(),
             auth: Arc::new(Secrets::new()),
             cache: None,
@@ -108,13 +107,21 @@ impl ServerBuilder {
 
     /// Listens for WebSocket clients at `host:port`; port 0 lets the system choose. May be called again for more.
     pub fn websocket(mut self, address: impl Into<String>) -> Self {
-        self.listeners.push(address.into());
+        self.ports.websocket.push(address.into());
         self
     }
 
-    /// Encrypts all listeners. Without it they are plaintext: for loopback, or behind a proxy that does TLS.
+    /// Listens for QUIC clients, and for browsers by WebTransport, at `host:port` (UDP; `[::]:port` is for IPv4 too). Clients that
+    /// know the WebSocket's address find it by themselves. Without [`tls`](Self::tls) it has a self-signed certificate, for
+    /// development. May be called again: each port and its connections have one of the gateway's threads.
+    pub fn quic(mut self, address: impl Into<String>) -> Self {
+        self.ports.quic.push(address.into());
+        self
+    }
+
+    /// Encrypts all listeners. Without it WebSockets are plaintext: for loopback, or behind a proxy that does TLS.
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
-        self.tls = Some(config);
+        self.ports.tls = Some(config);
         self
     }
 
@@ -197,13 +204,9 @@ impl ServerBuilder {
 
     /// Loads the module, recovers the world or runs `init`, and starts the threads. Returns when clients can connect.
     pub fn start(self) -> Result<RunningServer> {
-        if self.listeners.is_empty() {
-            return Err(Error::NoListener);
-        }
+        self.ports.check()?;
         let (description, guest) = self.load()?;
-        let options = ListenerOptions { tls: self.tls, ..self.connection };
-        let listeners = self.listeners.iter().map(|address| Listener::bind(address, options.clone()));
-        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let listeners = self.ports.bind(&self.connection)?;
         let urls = listeners.iter().map(Listener::url).collect();
 
         let tick_us = u32::try_from(self.host.tick.as_micros()).unwrap_or(u32::MAX);

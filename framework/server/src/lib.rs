@@ -19,6 +19,7 @@ mod auth;
 mod builder;
 mod cache;
 mod error;
+mod listeners;
 mod open;
 mod running;
 

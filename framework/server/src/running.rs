@@ -60,7 +60,7 @@ impl RunningServer {
         Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), admin, ended })
     }
 
-    /// Where it listens, as `ws://` or `wss://` addresses.
+    /// Where it listens: the addresses of WebSockets (`ws://` or `wss://`), then those of QUIC (`quic://`).
     pub fn urls(&self) -> &[String] {
         &self.urls
     }

@@ -28,9 +28,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `ws://host:port` or `wss://host:port` and opens a session. Spawns a task on the current tokio runtime.
+    /// Connects to `ws://host:port`, `wss://host:port` or `quic://host:port` and opens a session. With the first two it goes by
+    /// QUIC if the server offers it and it can be reached, and by a WebSocket otherwise, unless
+    /// [`ConnectOptions::websocket_only`]. Spawns a task on the current tokio runtime.
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, ConnectError> {
-        let connection = evertick_transport::connect(url, &options.transport).await?;
+        let connection = if options.websocket_only {
+            evertick_transport::connect(url, &options.transport).await?
+        } else {
+            evertick_transport::connect_best(url, &options.transport).await?
+        };
         Self::over(connection, options).await
     }
 

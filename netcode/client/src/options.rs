@@ -18,6 +18,8 @@ pub struct ConnectOptions {
     /// sooner by the time of a disk write. After a crash of the server's machine, some of what was seen may never have
     /// happened.
     pub unconfirmed: bool,
+    /// Never tries QUIC with a `ws://` or `wss://` address.
+    pub websocket_only: bool,
     /// TLS roots and the connection's limits.
     pub transport: ClientOptions,
     /// How long the server may take to answer the Hello.
@@ -43,6 +45,7 @@ impl Default for ConnectOptions {
             token: Vec::new(),
             module: None,
             unconfirmed: false,
+            websocket_only: false,
             transport: ClientOptions::default(),
             hello_time_max: Duration::from_secs(10),
             ping_interval: Duration::from_secs(1),

@@ -34,8 +34,10 @@ pub(crate) async fn run(shard: Rc<Shard>, arrival: Arrival) {
             match unless_stopping(&shard, incoming.upgrade()).await {
                 Some(Ok(connection)) => connection,
                 Some(Err(error)) => {
-                    metrics.handshakes_failed.add(1);
-                    tracing::debug!(%peer, %error, "a connection failed in its handshake");
+                    if error.is_failure() {
+                        metrics.handshakes_failed.add(1);
+                        tracing::debug!(%peer, %error, "a connection failed in its handshake");
+                    }
                     return;
                 }
                 None => return,

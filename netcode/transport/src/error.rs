@@ -104,6 +104,13 @@ pub enum AcceptError {
     Lost(#[from] io::Error),
 }
 
+impl AcceptError {
+    /// Whether anything went wrong: who only asked for the discovery document has what they wanted.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::NotUpgrade { status: 200 })
+    }
+}
+
 /// Why a client could not connect.
 #[derive(Debug, Error)]
 pub enum ConnectError {

@@ -173,6 +173,7 @@ impl World {
         let mut server =
             command(&programs.join("bitcraft-lite-server").to_string_lossy(), &["--stop-with-stdin"]);
         server.arg("--module").arg(module).args(["--websocket", &format!("127.0.0.1:{port}")]);
+        server.args(["--quic", &format!("127.0.0.1:{port}")]); // UDP; clients find it by the WebSocket's port
         server.arg("--cache").arg(root().join("target/demo/compiled"));
         server.arg("--data").arg(data);
         if let Some(summary) = summary {

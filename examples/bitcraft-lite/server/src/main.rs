@@ -1,4 +1,4 @@
-//! bitcraft-lite's server: the module, a WebSocket, and what a demo wants to know at the end.
+//! bitcraft-lite's server: the module, WebSocket and QUIC, and what a demo wants to know at the end.
 
 mod summary;
 
@@ -14,6 +14,9 @@ struct Args {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:7778")]
     websocket: String,
+    /// Where to listen for QUIC and WebTransport, with a certificate for development; nowhere without it.
+    #[arg(long)]
+    quic: Option<String>,
     /// Keep compiled modules here.
     #[arg(long)]
     cache: Option<PathBuf>,
@@ -41,6 +44,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
 
     let mut server = evertick::Server::builder().module("bitcraft", args.module).websocket(args.websocket);
+    if let Some(address) = args.quic {
+        server = server.quic(address);
+    }
     if let Some(directory) = args.cache {
         server = server.compiled_cache(directory);
     }
