@@ -44,7 +44,7 @@ impl fmt::Display for Report {
         match self.records {
             0 => writeln!(f, "log: no records")?,
             count => {
-                writeln!(f, "log: {count} records, {from} to {to}, in {} segments", self.segments.len())?
+                writeln!(f, "log: {count} records, {from} to {to}, in {} segments", self.segments.len())?;
             }
         }
         if let Some(torn) = &self.torn_tail {
