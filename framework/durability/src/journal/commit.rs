@@ -75,13 +75,13 @@ impl Journal {
             if let Some(numbers) = reserve {
                 record.numbers(numbers);
             }
-            let waits = stored.durable || self.reservation.awaited(next).is_some() || reserve.is_some();
-            let seq = self.entries.append(&buffer, waits);
+            let is_awaited = stored.durable || self.reservation.awaited(next).is_some();
+            let seq = self.entries.append(&buffer, is_awaited || reserve.is_some());
             self.keep_buffer(buffer);
             if let Some(numbers) = reserve {
                 self.reservation.logged(seq, numbers);
             }
-            synced_at = stored.durable.then_some(seq);
+            synced_at = is_awaited.then_some(seq);
         }
         synced_at = synced_at.max(self.reservation.awaited(next));
         self.record_commit(simulation, delta);

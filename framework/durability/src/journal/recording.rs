@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::Journal;
 use super::entries::Entries;
 use super::port::Ports;
-use crate::log::{LogEnd, LogError, LogStatus, SnapshotWriter};
+use crate::log::{LOCK, LogEnd, LogError, LogStatus, SnapshotWriter};
 use crate::record::{DeltaChecksum, Header, Preamble, RecordKind, RecordWriter};
 use crate::storage::Storage;
 
@@ -77,7 +77,8 @@ impl Recording {
     ) -> Result<Self, RecordingError> {
         let io = |doing| move |error| RecordingError::Io { doing, error };
         let directory = storage.describe();
-        if !storage.list().map_err(io("listing the directory"))?.is_empty() {
+        let files = storage.list().map_err(io("listing the directory"))?;
+        if files.iter().any(|(name, _)| name != LOCK) {
             return Err(RecordingError::NotEmpty(directory));
         }
         storage.lock().map_err(io("locking the directory"))?;

@@ -62,7 +62,7 @@ pub(super) struct Snapshots {
 
 enum State {
     Idle,
-    Writing(Work),
+    Writing(Box<Work>),
     Removing(Box<dyn Removal>),
 }
 
@@ -157,7 +157,7 @@ impl Snapshots {
                     Ok(port) => {
                         let sections = Sections::new(head, contents.world);
                         let work = Work { port, sections, waiting: None, stage: Stage::Filling };
-                        self.state = State::Writing(work);
+                        self.state = State::Writing(Box::new(work));
                     }
                     Err(error) => self.failed(config, log_bytes, &error),
                 }

@@ -51,7 +51,7 @@ fn spawn(tx: &mut Tx<'_>, rows: &[RowId], args: &[u8]) -> Result<Outcome, GuestF
 fn change(tx: &mut Tx<'_>, rows: &[RowId], args: &[u8]) -> Result<Outcome, GuestFault> {
     let Some(entity) = pick(tx, rows[HEALTH], number(args, 0)) else { return done() };
     let points = number(args, 1) as u32 % 100;
-    tx.set(rows[HEALTH], entity, &health(points, points % 2 == 0)).unwrap();
+    tx.set(rows[HEALTH], entity, &health(points, points.is_multiple_of(2))).unwrap();
     done()
 }
 
@@ -128,7 +128,7 @@ fn module() -> Module {
             let mut moved = Vec::new();
             for (at, position) in positions.chunks(8).enumerate() {
                 let (x, y) = read_vec2(position);
-                let moves = (at as u64 + view.tick()) % 3 == 0;
+                let moves = (at as u64 + view.tick()).is_multiple_of(3);
                 moved.extend(if moves { vec2(x, y + 1.0) } else { vec2(x, y) });
             }
             view.write_back(0, number, 0, &moved)?;

@@ -42,6 +42,26 @@ impl State {
         }
     }
 
+    /// What is not the same, in a few words.
+    fn differs(&self, found: &Self) -> String {
+        let mut out = Vec::new();
+        for (what, here, there) in
+            [("durable", &self.durable, &found.durable), ("checkpoint", &self.checkpoint, &found.checkpoint)]
+        {
+            let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
+            for key in keys.into_iter().filter(|key| here.get(key) != there.get(key)) {
+                out.push(format!("{what} {key:?} is {:?}, was {:?}", there.get(key), here.get(key)));
+            }
+        }
+        let others = [
+            ("timers", self.timers == found.timers),
+            ("random", self.random == found.random),
+            ("sessions", self.sessions == found.sessions),
+        ];
+        out.extend(others.iter().filter(|(_, same)| !same).map(|(what, _)| format!("{what} differ")));
+        out.join("; ")
+    }
+
     /// Whether all that is logged with its commit is the same.
     fn is_like(&self, other: &Self) -> bool {
         self.durable == other.durable
@@ -94,8 +114,10 @@ impl History {
         Self { states: vec![(first, None)], seen: Seen::default() }
     }
 
+    /// Frames go out in order: who waits, waits for those before as well.
     pub(super) fn push(&mut self, state: State, synced_at: Option<u64>) {
-        self.states.push((state, synced_at));
+        let before = self.states.iter().rev().find_map(|(_, at)| *at);
+        self.states.push((state, synced_at.map(|at| at.max(before.unwrap_or(0)))));
     }
 
     /// The last commit that clients were told is safe.
@@ -111,14 +133,17 @@ impl History {
         let from = if exact { last } else { self.confirmed(synced) };
         let at = (from..=last).rev().find(|at| self.matches(*at, &found, exact));
         let Some(at) = at else {
-            let (confirmed, _) = &self.states[from];
+            let differs: Vec<String> = (from..=last)
+                .map(|at| format!("\n  commit {at}: {}", self.states[at].0.differs(&found)))
+                .collect();
             panic!(
-                "the world is none that it was from commit {from} (confirmed) to {last}.\nfound {found:#?}\nconfirmed \
-                 {confirmed:#?}\nlast {:#?}",
-                self.states[last].0
+                "the world is none that it was since commit {from}, which is confirmed:{}",
+                differs.concat()
             );
         };
         self.states.truncate(at + 1);
+        // What the new server says is another log.
+        self.states.iter_mut().for_each(|(_, at)| *at = None);
         self.states.push((found, None));
     }
 
