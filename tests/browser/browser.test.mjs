@@ -1,5 +1,6 @@
 /**
- * Two players, each in a browser of their own, in one world: what one does, the other sees.
+ * Two players, each in a browser of their own, in one world: what one does, the other sees. One is there by WebTransport, the
+ * other by a WebSocket.
  *
  * Run by `cargo xtask test`, which starts a server and a page and says where they are:
  * EVERTICK_PAGE (http://…), EVERTICK_SERVER (ws://…), EVERTICK_CHROMIUM (default /usr/bin/chromium), and
@@ -37,26 +38,28 @@ before(async () => {
   browser = await chromium.launch({ executablePath: EVERTICK_CHROMIUM, args: FLAGS });
   // Names are for ever in a world, and the test may be run twice against one.
   const run = Date.now().toString(36).slice(-5);
-  for (const name of [`Anna ${run}`, `Ben ${run}`]) players.push(await join(name));
+  players.push(await join(`Anna ${run}`, "WebTransport"));
+  players.push(await join(`Ben ${run}`, "WebSocket"));
 });
 
 after(async () => {
   await browser?.close();
 });
 
-/** Opens the page in a browser of its own and enters the world. */
-async function join(name) {
+/** Opens the page in a browser of its own and enters the world; a browser that is not told otherwise finds WebTransport by itself. */
+async function join(name, transport) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
   page.on("console", (message) => {
     if (message.type() === "error") troubles.push(`${name}: ${message.text()}`);
   });
   page.on("pageerror", (error) => troubles.push(`${name}: ${error.stack}`));
-  await page.goto(`${EVERTICK_PAGE}/?server=${encodeURIComponent(EVERTICK_SERVER)}`);
+  const limited = transport === "WebSocket" ? "&transport=WebSocket" : "";
+  await page.goto(`${EVERTICK_PAGE}/?server=${encodeURIComponent(EVERTICK_SERVER)}${limited}`);
   await page.fill("#name", name);
   await page.click("#enter");
   await page.waitForFunction(() => window.evertick.me !== null && window.evertick.position() !== null, null, WAIT);
-  return { name, page, me: await page.evaluate(() => window.evertick.me) };
+  return { name, page, transport, me: await page.evaluate(() => window.evertick.me) };
 }
 
 const position = (page, entity) => page.evaluate((id) => window.evertick.position(id), entity);
@@ -94,6 +97,12 @@ test("the world is there: ground, nodes, creatures", async () => {
       const counts = window.evertick.counts();
       return counts.chunksPainted > 3 && counts.nodes > 0 && counts.creatures > 10 && counts.shown > 5 && counts.players >= 2;
     }, null, WAIT);
+  }
+});
+
+test("one came by WebTransport, the other by a WebSocket, and the page says so", async () => {
+  for (const { page, transport } of players) {
+    await page.waitForFunction((name) => document.querySelector("#hud-transport")?.textContent === name, transport, WAIT);
   }
 });
 

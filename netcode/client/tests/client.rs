@@ -14,7 +14,9 @@ use evertick_client::{
 use evertick_gateway::GatewayConfig;
 use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, Welcome};
 use evertick_schema::{EntityId, Identity, SessionId, Timestamp};
-use evertick_transport::{Connection, ConnectionExt, Limits, Listener, ListenerOptions, loopback};
+use evertick_transport::{
+    Connection, ConnectionExt, Discovery, Limits, Listener, ListenerOptions, QuicOptions, loopback,
+};
 use host::module::{
     Crash, Foreign, Increment, IncrementRefusal, Look, Said, Say, Score, Secret, Spawn, Title, Unheard,
     description, wrong,
@@ -419,6 +421,34 @@ async fn over_sockets_with_and_without_tls() {
         soon(client.ping()).await.unwrap();
         soon(client.close()).await;
     }
+    host.until("both are gone", |host| host.metrics().connections_open == 0).await;
+    assert_eq!(host.metrics().closes[CloseCode::Normal as usize], 2);
+}
+
+#[tokio::test]
+async fn quic_is_found_and_used_by_itself_or_named() {
+    let quic = Listener::bind_quic("127.0.0.1:0", QuicOptions::default()).unwrap();
+    let discovery = Discovery { quic: quic.quic_offer().cloned().into_iter().collect() };
+    let websocket =
+        Listener::bind("127.0.0.1:0", ListenerOptions { discovery, ..Default::default() }).unwrap();
+    let urls = [websocket.url(), quic.url()];
+    let host = Host::start(&GatewayConfig { shards: 2, ..GatewayConfig::default() }, vec![quic]);
+    // Nobody is let in by the WebSocket.
+    let mut acceptor = websocket.into_acceptor().unwrap();
+    let answering = tokio::spawn(async move {
+        loop {
+            if let Ok(incoming) = acceptor.accept().await {
+                assert!(incoming.upgrade().await.is_err(), "a WebSocket was opened");
+            }
+        }
+    });
+    for url in &urls {
+        let client = soon(Client::connect(url, ConnectOptions::new("ann"))).await.unwrap();
+        let entity = soon(client.call(Spawn {})).await.unwrap();
+        assert_eq!(client.get::<Score>(entity), Ok(Some(Score { value: 0 })));
+        soon(client.close()).await;
+    }
+    assert!(!answering.is_finished());
     host.until("both are gone", |host| host.metrics().connections_open == 0).await;
     assert_eq!(host.metrics().closes[CloseCode::Normal as usize], 2);
 }

@@ -159,7 +159,7 @@ export class Game {
     scene.draw(this.context, camera, tick, this.me, hovered, now / 1000, seconds);
     if (now >= this.nextNumbers) {
       this.nextNumbers = now + 250;
-      this.hud.numbers(client.stats(), scene.shown, this.framesPerSecond);
+      this.hud.numbers(client.stats(), client.transport, scene.shown, this.framesPerSecond);
     }
   };
 }

@@ -1,6 +1,6 @@
 /** Numbers, bag, chat and notices: everything on the page that is not the world. */
 
-import type { ClientStats } from "@evertick/client";
+import type { ClientStats, Transport } from "@evertick/client";
 
 import type { Bag } from "./generated/bitcraft.ts";
 
@@ -24,12 +24,13 @@ export class Hud {
     for (const id of ["hud", "bag", "chat"]) element(id).hidden = !inWorld;
   }
 
-  numbers(stats: ClientStats, shown: number, framesPerSecond: number): void {
+  numbers(stats: ClientStats, transport: Transport, shown: number, framesPerSecond: number): void {
     set("hud-ping", one(stats.rttMs));
     set("hud-tick", Number.isNaN(stats.tickCostMs) ? "–" : stats.tickCostMs.toFixed(2));
     set("hud-bytes", amount(stats.bytesInPerSecond));
     set("hud-entities", `${shown}`);
     set("hud-fps", framesPerSecond.toFixed(0));
+    set("hud-transport", transport);
   }
 
   bag(bag: Readonly<Bag> | undefined, old: Readonly<Bag> | undefined): void {

@@ -30,6 +30,8 @@ const RETRY_SECONDS = 5;
 
 const parameters = new URLSearchParams(location.search);
 const server = parameters.get("server") ?? `ws://${location.hostname || "localhost"}:7778`;
+// `?transport=WebSocket` never tries WebTransport.
+const transport = parameters.get("transport") === "WebSocket" ? "WebSocket" : "best";
 // `?as=anything` makes this tab another player than the other tabs.
 const role = parameters.get("as") ?? "";
 
@@ -60,7 +62,7 @@ function token(): string {
 }
 
 async function enter(name: string): Promise<void> {
-  const client = await connect({ url: server, module, token: token() });
+  const client = await connect({ url: server, module, token: token(), transport });
   try {
     const me = await client.call(join, { name });
     localStorage.setItem(`evertick.name.${role}`, name);
