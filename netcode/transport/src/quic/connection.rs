@@ -45,7 +45,10 @@ pub(crate) struct QuicConnection {
     idle_max: Duration,
     closing: Option<(u16, String)>,
     writer_finished: bool,
+    /// Whether the peer's stream has come to its end.
     peer_ended: bool,
+    /// Whether it made no sense from some point on; what still arrives is thrown away.
+    peer_broken: bool,
     discard_bytes_max: usize,
     /// A client's socket lives as long as its connection.
     _endpoint: Option<quinn::Endpoint>,
@@ -74,6 +77,7 @@ impl QuicConnection {
             closing: None,
             writer_finished: false,
             peer_ended: false,
+            peer_broken: false,
             discard_bytes_max: DISCARD_BYTES_MAX,
             _endpoint: endpoint,
             _permit: permit,
@@ -152,7 +156,7 @@ impl Connection for QuicConnection {
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>> {
         // An error in writing is seen when reading too, after what the peer had sent before.
         let _the_rest_later = self.poll_drain(context);
-        if self.peer_ended {
+        if self.peer_ended || self.peer_broken {
             return Poll::Ready(Err(TransportError::Closed(CloseReason::default())));
         }
         loop {
@@ -163,7 +167,10 @@ impl Connection for QuicConnection {
                     return Poll::Ready(Err(TransportError::Closed(reason)));
                 }
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(error) => {
+                    self.peer_broken = true;
+                    return Poll::Ready(Err(error));
+                }
             }
             match ready!(self.poll_chunk(context)) {
                 Ok(Some(chunk)) => self.deframer.push(chunk),
