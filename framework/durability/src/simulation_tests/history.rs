@@ -43,7 +43,7 @@ impl State {
     }
 
     /// What is not the same, in a few words.
-    fn differs(&self, found: &Self) -> String {
+    pub(super) fn differs(&self, found: &Self) -> String {
         let mut out = Vec::new();
         for (what, here, there) in
             [("durable", &self.durable, &found.durable), ("checkpoint", &self.checkpoint, &found.checkpoint)]
@@ -63,7 +63,7 @@ impl State {
     }
 
     /// Whether all that is logged with its commit is the same.
-    fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_like(&self, other: &Self) -> bool {
         self.durable == other.durable
             && self.timers == other.timers
             && self.random == other.random

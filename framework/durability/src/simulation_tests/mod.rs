@@ -6,6 +6,7 @@
 //!
 //! A failure prints its seed and the command that runs it again, step by step the same.
 
+mod cuts;
 mod driver;
 mod game;
 mod history;
