@@ -1,6 +1,7 @@
 //! A disk that fails, and works again or not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evertick_durability::storage::simulated::{Faults, SimulatedStorage};
 use evertick_durability::{LogConfig, LogError, LogStatus};
@@ -59,7 +60,7 @@ fn closing_on_a_failing_disk_says_what_was_never_confirmed() {
     until("the failure", || log.is_failing());
     match log.close() {
         Err(LogError::Unsynced { records: 3, first: 2, reason }) => {
-            assert!(reason.contains("sync"), "{reason}")
+            assert!(reason.contains("sync"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
@@ -82,4 +83,21 @@ fn a_full_queue_on_a_failing_disk_refuses_and_takes_nothing() {
     log.append(3, &[3; 300], true).unwrap();
     log.close().unwrap();
     assert_eq!(read(&disk.crash()).len(), 3);
+}
+
+#[test]
+fn a_disk_that_fails_while_nobody_waits_is_noticed() {
+    let disk = SimulatedStorage::new(3);
+    let config = LogConfig { sync_interval: Duration::from_millis(2), ..config() };
+    let mut log = start(Arc::new(disk.clone()), &config).unwrap();
+    log.append(1, b"before", true).unwrap();
+    until("the first sync", || log.synced() == 1);
+    disk.set_faults(Faults { sync_error: 1.0, ..Faults::default() });
+    log.append(2, b"lost", false).unwrap();
+    until("the failure", || log.is_failing());
+    log.append(3, b"lost", true).unwrap();
+    match log.close() {
+        Err(LogError::Unsynced { records: 2, first: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
 }

@@ -40,9 +40,17 @@ impl LogThread {
         loop {
             match self.queue.next(self.sync_interval) {
                 Next::Write(group) => self.write(group)?,
-                Next::Quiet if self.writer.is_unmarked() => self.until_it_works(Writer::mark)?,
-                Next::Quiet => {}
-                Next::Close => return self.writer.close(),
+                Next::Quiet => {
+                    // An error: the log is to be closed. All records before are safe; those behind are tried next.
+                    let _ = self.until_it_works(Writer::mark);
+                }
+                Next::Close => {
+                    if let Err(error) = self.writer.close() {
+                        // All records are safe; only the proof of it behind the last one is missing.
+                        tracing::warn!("the log's end could not be marked: {error}");
+                    }
+                    return Ok(());
+                }
             }
         }
     }

@@ -65,6 +65,7 @@ impl Housekeeping {
                 // What was filled gives its room back: the disk may be full.
                 self.filling = None;
                 let _ = self.storage.remove(SPARE_UNFINISHED);
+                self.shelf.contents().spare = Spare::GivenUp;
             }
             filled?;
             return Ok(Step::Again);

@@ -25,6 +25,9 @@ pub(crate) enum Spare {
     None,
     /// One should be made.
     Wanted,
+    /// It could not be made: there may be no room, and trying again would take what is left of it. The next segment is
+    /// begun without.
+    GivenUp,
     /// It is there, full of zeroes or of an old segment, and safe.
     Ready,
 }
@@ -48,7 +51,7 @@ impl Shelf {
     pub(crate) fn take_spare(&self) -> bool {
         let mut contents = self.contents();
         let is_ready = contents.spare == Spare::Ready;
-        if is_ready {
+        if is_ready || contents.spare == Spare::GivenUp {
             contents.spare = Spare::None;
         }
         is_ready

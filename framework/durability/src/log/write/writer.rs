@@ -149,11 +149,6 @@ impl Writer {
         self.written_bytes
     }
 
-    /// Whether groups were synced since the last mark.
-    pub(crate) fn is_unmarked(&self) -> bool {
-        self.unmarked
-    }
-
     /// Whether the next segment's file should be prepared now.
     pub(crate) fn needs_housekeeping(&mut self) -> bool {
         let is_half_full = self.active.as_ref().is_some_and(|active| active.end.end > self.segment_bytes / 2);
