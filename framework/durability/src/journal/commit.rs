@@ -32,7 +32,8 @@ impl Journal {
     }
 
     /// Logs what `delta` changed, with the causes and sessions since the last commit. To be called with every
-    /// commit, in order, right after [`Simulation::commit`]; `simulation` is told apart only for what it counts.
+    /// commit, in order, right after [`Simulation::commit`]. Of `simulation` it wants what it counts, and while a
+    /// recording is under way its trace.
     ///
     /// A commit without changes of stored rows, timers, sessions or random numbers leaves no record.
     ///

@@ -33,7 +33,8 @@ const CALL: u8 = 3;
 const DISCONNECT: u8 = 4;
 const TICK: u8 = 5;
 
-/// The causes of the next commit and the callers in them, encoded as they come. Memory is used again.
+/// The causes of the next commit and the callers in them, encoded as they come. Memory is used again; there is as
+/// much of it as the host does between two commits, which its batches bound.
 #[derive(Debug, Default)]
 pub(crate) struct CauseBuffer {
     count: u64,

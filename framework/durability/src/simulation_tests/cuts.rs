@@ -6,8 +6,8 @@ use std::sync::Arc;
 use evertick_schema::{SessionId, Timestamp};
 use evertick_world::{Call, CallResult, Caller};
 use proptest::prelude::*;
-use rand_pcg::Pcg64;
 use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
 
 use super::game::{self, REDUCERS};
 use super::history::State;
