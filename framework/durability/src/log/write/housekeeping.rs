@@ -56,7 +56,10 @@ impl Housekeeping {
             (done, contents.spare)
         };
         if let Some(oldest) = done {
-            self.remove(oldest.index, spare != Spare::Ready && oldest.file_bytes == self.segment_bytes)?;
+            // While the writer renames the spare file, another of that name would become the segment in its place, and
+            // what is written would go into a file without a name.
+            let has_no_spare = !matches!(spare, Spare::Ready | Spare::Taken);
+            self.remove(oldest.index, has_no_spare && oldest.file_bytes == self.segment_bytes)?;
             return Ok(Step::Again);
         }
         if spare == Spare::Wanted {
@@ -119,5 +122,52 @@ impl Housekeeping {
         self.unsynced = true;
         self.renamed_spare = true;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::log::read::SegmentInfo;
+    use crate::storage::simulated::SimulatedStorage;
+
+    const SEGMENT_BYTES: u64 = 4096;
+
+    #[test]
+    fn the_spare_file_keeps_its_name_while_the_writer_makes_a_segment_of_it() {
+        let storage = SimulatedStorage::new(1);
+        let write = |name: &str, byte: u8| {
+            storage.create(name).unwrap().write_all_at(&[byte; SEGMENT_BYTES as usize], 0).unwrap();
+        };
+        let first_byte = |name: &str| {
+            let mut byte = [0];
+            storage.open(name).unwrap().read_up_to(&mut byte, 0).unwrap();
+            byte[0]
+        };
+        let segment = |index, after_seq| SegmentInfo { index, after_seq, end: 9, file_bytes: SEGMENT_BYTES };
+        write(&names::segment(1), 1);
+        write(&names::segment(2), 2);
+        write(SPARE, 9);
+        let shelf = Arc::new(Shelf::default());
+        *shelf.contents() = super::super::shelf::Contents {
+            segments: vec![segment(1, 0), segment(2, 10)],
+            spare: Spare::Ready,
+            remove_before: 11,
+        };
+        let mut housekeeping =
+            Housekeeping::new(Arc::new(storage.another_process()), Arc::clone(&shelf), SEGMENT_BYTES);
+
+        assert!(shelf.take_spare());
+        while housekeeping.step().unwrap() == Step::Again {}
+        assert_eq!(first_byte(SPARE), 9, "the writer's file is still the one of this name");
+        assert!(storage.open(&names::segment(1)).is_err(), "the old segment is removed all the same");
+        storage.rename(SPARE, &names::segment(3)).unwrap();
+        shelf.spare_has_a_name();
+
+        shelf.want_spare();
+        while housekeeping.step().unwrap() == Step::Again {}
+        assert_eq!((first_byte(SPARE), first_byte(&names::segment(3))), (0, 9), "then there is another");
     }
 }

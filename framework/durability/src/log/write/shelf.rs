@@ -30,6 +30,8 @@ pub(crate) enum Spare {
     GivenUp,
     /// It is there, full of zeroes or of an old segment, and safe.
     Ready,
+    /// The writer makes a segment of it: no other file may be given its name meanwhile.
+    Taken,
 }
 
 impl Shelf {
@@ -47,14 +49,24 @@ impl Shelf {
         is_news
     }
 
-    /// Gives the spare file away. False when there is none.
+    /// Gives the spare file away, until [`Self::spare_has_a_name`]. False when there is none.
     pub(crate) fn take_spare(&self) -> bool {
         let mut contents = self.contents();
         let is_ready = contents.spare == Spare::Ready;
-        if is_ready || contents.spare == Spare::GivenUp {
-            contents.spare = Spare::None;
+        match contents.spare {
+            Spare::Ready => contents.spare = Spare::Taken,
+            Spare::GivenUp => contents.spare = Spare::None,
+            _ => {}
         }
         is_ready
+    }
+
+    /// The file that was the spare one has a name of its own, or is gone: another may take its place.
+    pub(crate) fn spare_has_a_name(&self) {
+        let mut contents = self.contents();
+        if contents.spare == Spare::Taken {
+            contents.spare = Spare::None;
+        }
     }
 
     /// A segment's file has another length now.

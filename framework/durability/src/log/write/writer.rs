@@ -208,7 +208,9 @@ impl Writer {
         let file = self.fill(&unfinished, is_prepared, &bytes, &name).inspect_err(|_| {
             // It may be the room for it that is missing.
             let _ = self.storage.remove(&unfinished);
-        })?;
+        });
+        self.shelf.spare_has_a_name();
+        let file = file?;
         if let Err(source) = self.storage.sync_dir() {
             self.abandoned.push(name);
             return Err(LogError::Io { doing: "syncing", file: self.storage.describe(), source });
