@@ -2,24 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use evertick::Server;
-
-/// A guest in text form: its ABI version, its description, and what `evertick_call` does.
-fn guest(abi: u32, description: &str, call: &str) -> Vec<u8> {
-    let escaped: String = description.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-    let len = description.len();
-    let text = format!(
-        r#"(module
-            (memory (export "memory") 2)
-            (data (i32.const 64) "{escaped}")
-            (func (export "evertick_abi") (result i32) i32.const {abi})
-            (func (export "evertick_describe") (result i64) i64.const {packed})
-            (func (export "evertick_alloc") (param i32) (result i32) i32.const 65536)
-            (func (export "evertick_call") (param i32 i32 i32) (result i64) {call})
-            (func (export "evertick_run") (param i32 i32) (result i64) i64.const 0))"#,
-        packed = 64u64 << 32 | len as u64,
-    );
-    wat::parse_str(text).unwrap()
-}
+use evertick_tests::text_guest::text_guest as guest;
 
 fn message(wasm: Vec<u8>) -> String {
     let server = Server::builder().module_bytes("game", wasm).websocket("127.0.0.1:0").start();

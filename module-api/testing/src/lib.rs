@@ -42,20 +42,24 @@
 //! Everything but the compiler is as on the server: checks of arguments, roles, transactions, timers, the order of
 //! systems. Rate limits and visibility are the host's and not part of it. [`TestWorld::restart`] shows what a crash
 //! leaves, and [`TestWorld::upgrade_to`] what another version of the module makes of it.
+//! [`Recording`] runs again what happened on a server.
 
 mod failure;
 mod guest;
 mod host;
 mod outcome;
 mod panics;
+mod replay;
 mod restart;
 mod run;
 mod scans;
 mod setup;
 mod world;
 
+pub use evertick_durability::{Divergence, ReplayError, ReplayReport};
 pub use evertick_schema::{Migration, MigrationRefused};
 pub use evertick_world::{Fault, Focus};
 pub use failure::CallFailure;
 pub use guest::NativeGuest;
+pub use replay::{Recording, RecordingError};
 pub use world::{Settings, TestPlayer, TestWorld};

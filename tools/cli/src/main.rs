@@ -1,11 +1,7 @@
-//! evertick: look into, repair, back up, record and replay a server's data.
+//! `evertick`; see the library of the same package.
 
-use clap::Parser;
+use std::process::ExitCode;
 
-#[derive(Parser)]
-#[command(name = "evertick", version)]
-struct Args {}
-
-fn main() {
-    let Args {} = Args::parse();
+fn main() -> ExitCode {
+    evertick_cli::run(std::env::args_os())
 }
