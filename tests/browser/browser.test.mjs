@@ -175,13 +175,14 @@ test("the numbers are those of a connection that lives", async () => {
 });
 
 test("who lost the connection comes back as the same player", async () => {
-  const { page, me } = players[1];
-  await page.evaluate(() => window.evertick.disconnect());
-  await page.waitForSelector("#lost:not([hidden])", WAIT);
-  assert.match(await page.textContent("#lost-reason"), /left/);
-  await page.click("#reconnect");
-  await page.waitForFunction((id) => window.evertick.me === id && window.evertick.position() !== null, me, WAIT);
-  assert.equal(await page.isVisible("#lost"), false);
+  for (const { page, me } of players) {
+    await page.evaluate(() => window.evertick.disconnect());
+    await page.waitForSelector("#lost:not([hidden])", WAIT);
+    assert.match(await page.textContent("#lost-reason"), /left/);
+    await page.click("#reconnect");
+    await page.waitForFunction((id) => window.evertick.me === id && window.evertick.position() !== null, me, WAIT);
+    assert.equal(await page.isVisible("#lost"), false);
+  }
 });
 
 test("it looks like a world, and nothing went wrong on the way", async () => {
