@@ -63,7 +63,7 @@ fn relabel(tx: &mut Tx<'_>, rows: &[RowId], args: &[u8]) -> Result<Outcome, Gues
         2 => drop(tx.remove(rows[POSITION], entity)),
         // Now and then a record of several parts.
         _ => {
-            let long = number(args, 2).is_multiple_of(8);
+            let long = number(args, 2).is_multiple_of(2);
             let text = "x".repeat(if long { 3_000 } else { number(args, 2) as usize % 40 });
             tx.set(rows[LABEL], entity, &label(&text)).unwrap();
             if long {
