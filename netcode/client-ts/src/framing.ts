@@ -69,6 +69,7 @@ export class Deframer {
         }
         const length = 3 + full[2]!;
         if (full.length === length) {
+          this.at = this.chunk.length; // nothing counts that comes behind the last words
           return { code: full[0]! | (full[1]! << 8), reason: new TextDecoder().decode(full.subarray(3)) };
         }
         this.record = new Uint8Array(length);

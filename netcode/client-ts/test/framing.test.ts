@@ -35,6 +35,11 @@ test("cuts make no difference", () => {
   }
 });
 
+test("nothing follows the last words", () => {
+  const end = { code: 1, reason: "bye" };
+  assert.deepEqual(all(new Deframer(), Uint8Array.of(...closeRecord(end), 2, 7, 0, 0, 0, 0)), [end]);
+});
+
 test("what makes no sense is refused", () => {
   assert.throws(() => all(new Deframer(), Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f)), ProtocolError);
   assert.throws(() => all(new Deframer(), Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff)), ProtocolError);

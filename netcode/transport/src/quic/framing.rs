@@ -146,6 +146,8 @@ impl Deframer {
                     {
                         let code = u16::from_le_bytes([*low, *high]);
                         let reason = String::from_utf8_lossy(reason).into_owned();
+                        // Nothing counts that comes behind the last words.
+                        self.chunk = Bytes::new();
                         return Ok(Some(Record::Close(CloseReason { code: Some(code), reason })));
                     }
                 }
@@ -226,6 +228,13 @@ mod tests {
         assert!(matches!(problem(&[0xff, 0xff, 0xff, 0xff, 0x0f]), TransportError::TooLarge { .. }));
         assert!(matches!(problem(&[0xff; 5]), TransportError::Protocol(_)));
         assert!(matches!(problem(&[0x81, 0]), TransportError::Protocol(_)));
+    }
+
+    #[test]
+    fn nothing_follows_the_last_words() {
+        let mut stream = close_record(7, "bye").to_vec();
+        stream.extend_from_slice(&[2, b'a', 0, 0, 0, 0]);
+        assert_eq!(all(&mut Deframer::new(100), &stream).unwrap().len(), 1);
     }
 
     #[test]
