@@ -49,7 +49,8 @@ pub fn reopen(data: &str, module: Module) -> Result<Reopened, String> {
         .map_err(|error| error.to_string())?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is not 1969");
     let now = Timestamp(since.as_micros() as i64);
-    let storage = DirectoryStorage::existing(data).map_err(|error| error.to_string())?;
+    // A server that was killed at once may not have made it.
+    let storage = DirectoryStorage::open(data).map_err(|error| error.to_string())?;
     let (journal, opened) = evertick_durability::open(
         Arc::new(storage),
         small_files(),

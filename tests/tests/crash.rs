@@ -1,4 +1,6 @@
-//! Servers are killed at random moments, over and over, and nothing that a client was told is ever lost.
+//! Servers are killed at random moments, over and over, some with a full disk, and nothing that a client was told is ever
+//! lost. A killed process leaves what it has written, synced or not; what a power cut leaves is simulated in the tests of
+//! `evertick-durability`.
 //!
 //! `EVERTICK_SEED` repeats the decisions of a run (what clients do and when the server is killed; how far it had come
 //! by then is the machine's), `EVERTICK_CRASH_ROUNDS` asks for a longer one.
@@ -10,14 +12,15 @@ use std::time::Duration;
 use bank_module::alarms::Alarm;
 use bank_module::presence::{Door, Presence};
 use evertick_client::{Client, ConnectOptions};
-use evertick_tests::bank::{self, Books, Glimpse, glimpse, play};
+use evertick_tests::bank::{self, Books, ClientBook, Glimpse, glimpse, play};
 use evertick_tests::dice::Dice;
+use evertick_tests::disk::fill;
 use evertick_tests::process::ServerProcess;
 use evertick_tests::reopen::reopen;
 use evertick_tests::rig::Rig;
 
 /// Kills in an ordinary run.
-const ROUNDS: u64 = 240;
+const ROUNDS: u64 = 200;
 /// Kills of one world; then the next begins, so that files stay small and the beginning is tested too.
 const ROUNDS_PER_WORLD: u64 = 20;
 /// Each has a connection of its own, and this many calls on their way.
@@ -53,6 +56,29 @@ fn what_was_confirmed_outlives_kills() {
     assert!(confirmed as u64 > round, "so few calls prove nothing");
 }
 
+/// What happens to a server before it is killed.
+struct Trouble {
+    /// It plays undisturbed for so long.
+    after: Duration,
+    /// Then its disk is full for so long, if at all.
+    full: Option<Duration>,
+    /// And then it has room again, and plays on for a while.
+    room_again: bool,
+}
+
+impl Trouble {
+    async fn come_over(&self, server: &ServerProcess) {
+        tokio::time::sleep(self.after).await;
+        let Some(full) = self.full else { return };
+        fill(server.id(), true);
+        tokio::time::sleep(full).await;
+        if self.room_again {
+            fill(server.id(), false);
+            tokio::time::sleep(Duration::from_millis(350)).await;
+        }
+    }
+}
+
 /// A world that is killed again and again.
 struct World {
     rig: Rig,
@@ -69,16 +95,20 @@ impl World {
             server.kill();
         } else {
             let url = server.url()?;
-            let pause = Duration::from_millis(20 + dice.below(300));
-            self.play(&url, &mut server, pause);
+            let trouble = Trouble {
+                after: Duration::from_millis(20 + dice.below(300)),
+                full: dice.once_in(8).then(|| Duration::from_millis(20 + dice.below(250))),
+                room_again: dice.once_in(2),
+            };
+            self.play(&url, &mut server, &trouble);
         }
-        let confirmed = self.books.clients.iter().map(|client| client.confirmed()).sum();
+        let confirmed = self.books.clients.iter().map(ClientBook::confirmed).sum();
         self.audit()?;
         Ok(confirmed)
     }
 
     /// Clients play for a while and see the server die.
-    fn play(&mut self, url: &str, server: &mut ServerProcess, pause: Duration) {
+    fn play(&mut self, url: &str, server: &mut ServerProcess, trouble: &Trouble) {
         let books: Vec<_> = self.books.clients.drain(..).map(RefCell::new).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         self.books.seen = runtime.block_on(async {
@@ -86,7 +116,7 @@ impl World {
             all_others_have_left(&clients[0]).await;
             let plays = clients.iter().zip(&books).map(|(client, book)| play(client, book, CALLS_IN_FLIGHT));
             let kill = async {
-                tokio::time::sleep(pause).await;
+                trouble.come_over(server).await;
                 let seen = glimpse(&clients[0]);
                 server.kill();
                 seen

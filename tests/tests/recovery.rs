@@ -8,7 +8,7 @@ use std::time::Duration;
 use bank_module::notes::write;
 use bank_module::presence::Presence;
 use evertick_client::{CallError, Client, ConnectOptions, FailCode};
-use evertick_tests::bank::{self, Books, all, play};
+use evertick_tests::bank::{self, Books, ClientBook, all, play};
 use evertick_tests::dice::Dice;
 use evertick_tests::disk::{contents, fill, overwrite, places};
 use evertick_tests::process::{Ran, run};
@@ -184,7 +184,7 @@ async fn a_full_disk_stops_calls_and_loses_nothing() {
     tokio::join!(futures_util::future::join_all(plays), troubles);
 
     books.clients = playing.into_iter().map(RefCell::into_inner).collect();
-    let confirmed: usize = books.clients.iter().map(|client| client.confirmed()).sum();
+    let confirmed: usize = books.clients.iter().map(ClientBook::confirmed).sum();
     assert!(confirmed > 100, "calls before and after the trouble: {confirmed}");
     let reopened = reopen(&rig.data(), bank_module::module()).unwrap();
     bank::audit(reopened.simulation.world(), &reopened.sessions, &mut books).unwrap();

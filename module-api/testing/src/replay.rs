@@ -13,7 +13,7 @@ use crate::world::MODULE;
 /// A recording that `evertick record start` made of a running server. Replayed with the module linked natively, every call, timer
 /// and system of it runs again with the rows that it had then, under a debugger if one likes.
 ///
-/// ```no_run
+/// ```no_run,test_harness
 /// # mod game {
 /// #     use evertick_module::prelude::*;
 /// #     #[reducer] fn wait(_ctx: &mut Ctx) -> Result<(), NoRefusal> { Ok(()) }
