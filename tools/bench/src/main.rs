@@ -2,10 +2,12 @@
 //! reports the median with the lowest and highest run; where there is one, a native or physical reference of
 //! the same run stands beside it as `limit`.
 
+mod disk;
 mod fixture;
 mod memory;
 mod report;
 mod socket;
+mod stored;
 mod sweep;
 mod transfer;
 mod wire;
@@ -52,12 +54,21 @@ enum Part {
 /// A benchmark: the names it reports, and how.
 type Bench = (&'static [&'static str], fn(&Path) -> Result<Vec<Measure>>);
 
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     (&["transfer.in_process"], transfer::run),
     (&["sweep.100k", "sweep.100k.vs_native"], sweep::run),
     (&["memory.per_entity"], memory::run),
     (&["wire.per_move"], wire::run),
-    (&["transfer.socket.64x40"], socket::run),
+    (
+        &[
+            "transfer.socket.64x40",
+            "transfer.durable.64x40",
+            "transfer.durable.single.p50",
+            "log.per_transfer",
+        ],
+        socket::run,
+    ),
+    (&["recovery.1m", "snapshot.1m.tick_excess", "log.per_move"], stored::run),
 ];
 
 fn main() -> Result {

@@ -28,7 +28,7 @@ impl Default for DurabilityConfig {
             log: LogConfig::default(),
             snapshot_log_bytes: 64 << 20,
             snapshot_rows_per_slice: 16_384,
-            snapshot_slice_time: Duration::from_millis(1),
+            snapshot_slice_time: Duration::from_micros(500),
             checkpoint_rows_per_slice: 65_536,
             recording_bytes_max: 64 << 30,
         }

@@ -61,8 +61,8 @@ pub mod movers {
 
     use evertick_module::prelude::*;
 
-    /// Where.
-    #[component(visible = near, spatial)]
+    /// Where. As in a game: a crash may cost the last seconds of a walk.
+    #[component(visible = near, spatial, checkpoint = "5s")]
     pub struct Position {
         #[wire(step = 0.015625)]
         pub at: Vec2,
@@ -72,6 +72,12 @@ pub mod movers {
     #[component]
     pub struct Velocity {
         pub by: Vec2,
+    }
+
+    /// Of those that stand still: since when.
+    #[component]
+    pub struct Settled {
+        pub since: Timestamp,
     }
 
     /// The edge of the square that the movers start in, in metres.
@@ -89,6 +95,16 @@ pub mod movers {
         Ok(())
     }
 
+    /// Makes so many that stand still.
+    #[reducer]
+    fn settle(ctx: &mut Ctx, count: u32) -> Result<(), NoRefusal> {
+        for _ in 0..count {
+            let at = Vec2::new(ctx.rng().between(0.0..EDGE_METERS), ctx.rng().between(0.0..EDGE_METERS));
+            ctx.spawn((Position { at }, Settled { since: ctx.now() }));
+        }
+        Ok(())
+    }
+
     /// `position += velocity`.
     #[system]
     fn drift(mut movers: Query<(&mut Position, &Velocity)>) {
@@ -96,8 +112,8 @@ pub mod movers {
     }
 
     pub const PLUGIN: Plugin = plugin! {
-        rows: [Position, Velocity],
-        reducers: [populate],
+        rows: [Position, Velocity, Settled],
+        reducers: [populate, settle],
         systems: [drift],
     };
 }

@@ -28,8 +28,8 @@ pub(crate) async fn fill_accounts(url: &str) -> Result {
     Ok(())
 }
 
-/// Results of all clients within each of `runs` windows of `length`, after a warm-up of one window. `marks` is called
-/// at the start and the end of each window that counts.
+/// Results per second of all clients within each of `runs` windows of `length`, after a warm-up of one window, and how many
+/// there were in all. `mark` is called at the start and the end of each window that counts.
 pub(crate) async fn rates(
     url: &str,
     clients: usize,
@@ -37,7 +37,7 @@ pub(crate) async fn rates(
     runs: usize,
     length: Duration,
     mut mark: impl FnMut() -> Result,
-) -> Result<Vec<f64>> {
+) -> Result<(Vec<f64>, u64)> {
     let count = Rc::new(Cell::new(0_u64));
     let failed = Rc::new(RefCell::new(None));
     let local = LocalSet::new();
@@ -64,7 +64,7 @@ pub(crate) async fn rates(
                 return Err(error);
             }
         }
-        Ok(rates)
+        Ok((rates, count.get()))
     };
     local.run_until(work).await
 }
@@ -89,8 +89,12 @@ async fn keep_calling(mut client: Client, number: usize, in_flight: usize, count
     }
 }
 
-/// The time from a call to its result, of `calls` calls one after the other.
-pub(crate) async fn latencies(url: &str, calls: usize) -> Result<Vec<f64>> {
+/// The time from a call to its result, of `calls` calls one after the other; `between` is called after each.
+pub(crate) async fn latencies(
+    url: &str,
+    calls: usize,
+    mut between: impl FnMut() -> Result,
+) -> Result<Vec<f64>> {
     let mut client = Client::connect(url, 1).await?;
     let mut times = Vec::with_capacity(calls);
     for number in 0..calls as u64 {
@@ -100,6 +104,7 @@ pub(crate) async fn latencies(url: &str, calls: usize) -> Result<Vec<f64>> {
         client.call(reducer, &args);
         client.results().await?;
         times.push(start.elapsed().as_secs_f64());
+        between()?;
     }
     Ok(times)
 }
