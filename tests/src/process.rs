@@ -99,6 +99,19 @@ impl ServerProcess {
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// Waits until the server's log has a text.
+    ///
+    /// # Panics
+    ///
+    /// When that does not happen in a minute.
+    pub fn until_logged(&mut self, text: &str) {
+        let start = Instant::now();
+        while !self.log().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "no `{text}` in the server's log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// `kill -9`. The process is gone when this returns.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -27,7 +27,7 @@ pub fn small_files() -> DurabilityConfig {
             ..LogConfig::default()
         },
         snapshot_log_bytes: 256 << 10,
-        snapshot_rows_per_slice: 200,
+        snapshot_rows_per_slice: 2_000,
         ..DurabilityConfig::default()
     }
 }
