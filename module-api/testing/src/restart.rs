@@ -38,7 +38,8 @@ impl TestWorld {
     ///
     /// # Panics
     ///
-    /// When anything is wrong with the module, its `upgrade` or `disconnect` reducer fails, or a row does not fit what
+    /// When anything is wrong with the module, its `upgrade` or `disconnect` reducer fails, a timer waits for a reducer that
+    /// is gone or takes other arguments, or a row does not fit what
     /// the new version asks of it, as when two rows have the same value in a field that is now unique.
     #[track_caller]
     pub fn upgrade_to(&mut self, module: Module) -> Result<Migration, MigrationRefused> {
@@ -108,11 +109,15 @@ fn carry_over(old: &Simulation, new: &mut Simulation, plan: &Migration) -> Resul
         restore.put(*to, entity, &converted)?;
     }
     for (id, at, call) in old.world().timers() {
-        if let Some(reducer) = plan.reducers[call.reducer as usize] {
-            let mut call = call.clone();
-            call.reducer = reducer;
-            restore.timer(&TimerOp::Set(DueTimer { id, at, call }));
-        }
+        let Some(reducer) = plan.reducers[call.reducer as usize] else {
+            panic!(
+                "a timer waits for reducer {}, which the new version does not have with the same parameters",
+                old.modules()[usize::from(MODULE)].reducers[call.reducer as usize].name
+            );
+        };
+        let mut call = call.clone();
+        call.reducer = reducer;
+        restore.timer(&TimerOp::Set(DueTimer { id, at, call }));
     }
     restore.counters(old.world().counters());
     restore.finish()

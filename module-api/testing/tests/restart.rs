@@ -54,6 +54,11 @@ mod first {
     #[reducer]
     fn ring_later(ctx: &mut Ctx) -> Result<(), NoRefusal> {
         ctx.after(3.seconds(), ring::call(2));
+        Ok(())
+    }
+
+    #[reducer]
+    fn moan_later(ctx: &mut Ctx) -> Result<(), NoRefusal> {
         ctx.after(3.seconds(), moan::call());
         Ok(())
     }
@@ -79,7 +84,7 @@ mod first {
 
     const PLUGIN: Plugin = plugin! {
         rows: [Bag, Position, Path, Account, Tally],
-        reducers: [begin, leave, ring_later, moan, ring, roll],
+        reducers: [begin, leave, ring_later, moan_later, moan, ring, roll],
     };
 
     export_module! { name: "game", plugins: [PLUGIN] }
@@ -235,9 +240,10 @@ fn an_upgrade_brings_rows_over() {
   + Tally.upgrades: new, 0 by default
   - Tally.dice: removed, its values are dropped
   ~ Tally: its fields stand in another order
-  - ring_later(): removed, timers that would call it are dropped
-  - moan(): removed, timers that would call it are dropped
-  - roll(): removed, timers that would call it are dropped"
+  - ring_later(): removed; no timer may wait for it
+  - moan_later(): removed; no timer may wait for it
+  - moan(): removed; no timer may wait for it
+  - roll(): removed; no timer may wait for it"
     );
     assert_eq!(world.get(hero), Some(second::Bag { worth: 203 }));
     assert_eq!(world.get::<second::BagBefore>(hero), None);
@@ -250,6 +256,14 @@ fn an_upgrade_brings_rows_over() {
 
     world.restart();
     assert_eq!(world.resource::<second::Tally>().unwrap().upgrades, 1, "an upgrade runs once");
+}
+
+#[test]
+#[should_panic(expected = "a timer waits for reducer moan")]
+fn a_timer_keeps_its_reducer() {
+    let mut world = TestWorld::new(first::module());
+    world.call_as_server(first::moan_later::call()).unwrap();
+    let _ = world.upgrade_to(second::module());
 }
 
 #[test]

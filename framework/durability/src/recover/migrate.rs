@@ -16,12 +16,19 @@ const PROGRESS_ROWS: u64 = 200_000;
 
 /// What becomes of what is stored.
 pub(super) struct Plan {
-    /// By the new module's number.
-    modules: Vec<Option<Migration>>,
+    /// By the new module's number; `None` where the module was not stored.
+    modules: Vec<Option<Change>>,
     /// By the old row type's number: the new one, and how its rows get there. `None` drops them.
     rows: Vec<Option<(RowId, RowMigration)>>,
     /// By the old module's number: the new one.
     numbers: Vec<u16>,
+}
+
+/// What becomes of one module.
+struct Change {
+    migration: Migration,
+    /// Whether the description is another, even if all stored bytes may stay as they are.
+    differs: bool,
 }
 
 impl Plan {
@@ -62,7 +69,7 @@ impl Plan {
                     rows[from.index()] = Some((*row, migration.clone()));
                 }
             }
-            modules.push(Some(plan));
+            modules.push(Some(Change { migration: plan, differs: old != module }));
         }
         let plan = Self { modules, rows, numbers };
         plan.check_timers(old, old_world)?;
@@ -97,7 +104,7 @@ impl Plan {
     fn call(&self, old: &TimedCall) -> Option<TimedCall> {
         let module = *self.numbers.get(usize::from(old.module))?;
         let plan = self.modules.get(usize::from(module))?.as_ref()?;
-        let reducer = (*plan.reducers.get(old.reducer as usize)?)?;
+        let reducer = (*plan.migration.reducers.get(old.reducer as usize)?)?;
         Some(TimedCall { module, reducer, args: old.args.clone() })
     }
 
@@ -151,18 +158,18 @@ impl Plan {
         Ok(())
     }
 
-    /// Runs the upgrade reducers of modules whose rows or reducers are others now, and the init reducers of modules
-    /// that are new. Returns the migrations that did something, and the numbers of those new modules.
+    /// Runs the upgrade reducers of modules whose description is another now, and the init reducers of modules that
+    /// are new. Returns the migrations of the former, and the numbers of the latter.
     pub(super) fn finish(
         self,
         simulation: &mut Simulation,
         now: evertick_schema::Timestamp,
     ) -> Result<(Vec<Migration>, Vec<u16>), OpenError> {
         let (mut done, mut added) = (Vec::new(), Vec::new());
-        for (number, migration) in self.modules.into_iter().enumerate() {
-            match migration {
-                Some(migration) if migration.is_empty() => {}
-                Some(migration) => {
+        for (number, change) in self.modules.into_iter().enumerate() {
+            match change {
+                Some(Change { differs: false, .. }) => {}
+                Some(Change { migration, .. }) => {
                     simulation.upgrade_module(number as u16, now)?;
                     done.push(migration);
                 }

@@ -75,7 +75,8 @@ fn the_upgrade_reducer_runs_in_the_same_commit() {
         let mut module = second();
         module.description.reducers.push(lifecycle("upgrade", ReducerKind::Upgrade));
         let inner = module.guest;
-        module.guest = Box::new(WithUpgrade { inner });
+        let number = module.description.reducers.len() as u32 - 1;
+        module.guest = Box::new(WithUpgrade { inner, number });
         module
     };
     let (server, _) = boot(&disk, vec![upgraded()]).unwrap();
@@ -87,7 +88,20 @@ fn the_upgrade_reducer_runs_in_the_same_commit() {
     assert_eq!(entities(&server.simulation, SEASON), season, "it ran once");
 }
 
+#[test]
+fn the_upgrade_reducer_runs_when_all_rows_stay_as_they_are() {
+    let disk = played();
+    let mut module = game(1.0);
+    module.description.reducers.push(lifecycle("upgrade", ReducerKind::Upgrade));
+    let number = module.description.reducers.len() as u32 - 1;
+    module.guest = Box::new(WithUpgrade { inner: module.guest, number });
+    let (server, opened) = boot(&disk, vec![module]).unwrap();
+    assert!(opened.migrations[0].is_empty());
+    assert_eq!(entities(&server.simulation, SEASON).len(), 1, "the upgrade reducer made it");
+}
+
 struct WithUpgrade {
+    number: u32,
     inner: Box<dyn evertick_world::Guest>,
 }
 
@@ -99,7 +113,7 @@ impl evertick_world::Guest for WithUpgrade {
         reducer: u32,
         args: &[u8],
     ) -> Result<Outcome, evertick_world::GuestFault> {
-        if reducer == 5 {
+        if reducer == self.number {
             tx.insert_row(rows[SEASON], &[9, 0, 0, 0]).unwrap();
             return done();
         }

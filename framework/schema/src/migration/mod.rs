@@ -31,8 +31,8 @@ pub struct Migration {
     /// Positions in the old module's `rows` of the stored row types that the new one has no more: their rows are
     /// dropped.
     pub dropped: Vec<u32>,
-    /// By the old number of a reducer, its new number; `None` when it is gone or takes other arguments, so that
-    /// timers that would call it are dropped.
+    /// By the old number of a reducer, its new number; `None` when it is gone or takes other arguments. Then the
+    /// plan can't be carried out while a timer waits for it.
     pub reducers: Vec<Option<u32>>,
     module: String,
     changes: Vec<String>,
@@ -187,7 +187,7 @@ fn reducers(old: &ModuleDescription, new: &ModuleDescription, notes: &mut Notes)
         let number = find(reducer);
         if number.is_none() && reducer.kind == ReducerKind::Call {
             let what = if new.reducer(&reducer.name).is_some() { "takes other arguments" } else { "removed" };
-            notes.change(format!("- {}(): {what}, timers that would call it are dropped", reducer.name));
+            notes.change(format!("- {}(): {what}; no timer may wait for it", reducer.name));
         }
         numbers.push(number);
     }

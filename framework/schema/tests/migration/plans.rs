@@ -160,8 +160,8 @@ fn reducers_keep_timers_only_with_the_same_arguments() {
     assert_eq!(
         plan.changes(),
         [
-            "- heal(): takes other arguments, timers that would call it are dropped",
-            "- gone(): removed, timers that would call it are dropped",
+            "- heal(): takes other arguments; no timer may wait for it",
+            "- gone(): removed; no timer may wait for it",
         ]
     );
 }
