@@ -26,7 +26,7 @@ pub(crate) enum Unsent {
 /// The batch that a shard is filling.
 pub(crate) struct Outbox {
     batch: RefCell<IngressBatch>,
-    /// The host's, until [`Self::end`].
+    /// The host's, until [`Self::run`] returns.
     inbox: RefCell<Option<mpsc::Sender<IngressBatch>>>,
     len_max: usize,
     /// Told when the batch has its first entry, and at the end.
@@ -94,7 +94,13 @@ impl Outbox {
     /// Hands batches over until [`Self::end`], or until the host is gone. Runs behind the sessions that are ready when the
     /// first of them has filled the batch, so that it takes what they all have to say.
     pub(crate) async fn run(&self) {
+        // Sessions may outlive this, and the host waits until nobody has its inbox any more.
         let Some(inbox) = self.inbox.borrow().clone() else { return };
+        self.hand_over_all(&inbox).await;
+        self.inbox.take();
+    }
+
+    async fn hand_over_all(&self, inbox: &mpsc::Sender<IngressBatch>) {
         loop {
             while self.batch.borrow().is_empty() {
                 if self.ending.get() {
@@ -124,7 +130,6 @@ impl Outbox {
     /// No more will come: [`Self::run`] returns when it has handed over what there is.
     pub(crate) fn end(&self) {
         self.ending.set(true);
-        self.inbox.take();
         self.filled.notify_one();
     }
 

@@ -116,12 +116,14 @@ impl Session {
         }
     }
 
-    /// Ends the session; its task does the rest. The first end counts.
-    pub(crate) fn end(&mut self, end: End) {
-        if self.end.is_none() {
+    /// Ends the session; its task does the rest. The first end counts; returns whether this is it.
+    pub(crate) fn end(&mut self, end: End) -> bool {
+        let first = self.end.is_none();
+        if first {
             self.end = Some(end);
             self.waker.wake_by_ref();
         }
+        first
     }
 
     /// Queues and writes a message that is not a frame.
@@ -193,7 +195,7 @@ impl Session {
         self.connection.send(&[message.into()]);
         match self.connection.poll_flush(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => self.end(End::Gone(error)),
+            Poll::Ready(Err(error)) => _ = self.end(End::Gone(error)),
             Poll::Pending => self.check_queue(),
         }
     }

@@ -175,13 +175,10 @@ impl Shard {
         pack.await;
     }
 
-    /// Ends every session, and returns how many that are.
+    /// Ends every session, and returns how many had not ended already.
     fn end_all(&self, code: CloseCode, message: &str) -> usize {
         let sessions = self.sessions.borrow();
-        for session in sessions.values() {
-            session.borrow_mut().end(End::close(code, message));
-        }
-        sessions.len()
+        sessions.values().filter(|session| session.borrow_mut().end(End::close(code, message))).count()
     }
 
     fn forget(&self, done: Result<(), tokio::task::JoinError>) {
