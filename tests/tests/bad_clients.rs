@@ -11,7 +11,7 @@ use evertick::{GatewayConfig, ListenerOptions, SessionLimits};
 use evertick_client::{Client, ConnectOptions, Disconnected};
 use evertick_protocol::{CallOutcome, ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION};
 use evertick_schema::{Call, SchemaHash};
-use evertick_transport::{ClientOptions, ConnectionExt};
+use evertick_transport::{ClientOptions, ConnectionExt, Lane};
 
 fn failed(outcome: &CallOutcome) -> Option<FailCode> {
     match outcome {
@@ -54,7 +54,7 @@ async fn a_reducer_s_rate_holds_for_each_session() {
 /// What a raw connection is told when it sends `bytes` instead of a Hello.
 async fn closed_after(url: &str, bytes: Vec<u8>) -> Option<u8> {
     let mut connection = evertick_transport::connect(url, &ClientOptions::default()).await.unwrap();
-    connection.send(&[Bytes::from(bytes)]);
+    connection.send(Lane::Control, &[Bytes::from(bytes)]);
     let answer = tokio::time::timeout(SOON, async {
         // The server may close while we still send.
         let _ = connection.flush().await;
@@ -142,7 +142,7 @@ async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
     for message in [hello, ClientMessage::Call { seq: 1, reducer, args: &args }] {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
-        silent.send(&[bytes.into()]);
+        silent.send(Lane::Control, &[bytes.into()]);
     }
     silent.flush().await.unwrap();
     until(async || server.snapshot().gateway.closes[CloseCode::TooSlow as usize] == 1).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evertick_protocol::{ClientMessage, PROTOCOL_VERSION, ProtocolError, Replica, ServerMessage};
 use evertick_schema::{ModuleDescription, SchemaHash};
-use evertick_transport::{Connection, ConnectionExt};
+use evertick_transport::{Connection, ConnectionExt, Lane};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::error::{ConnectError, Disconnected};
@@ -38,7 +38,7 @@ async fn shake_hands(
     };
     let mut bytes = Vec::with_capacity(64 + options.token.len());
     hello.encode(&mut bytes);
-    connection.send(&[bytes.into()]);
+    connection.send(Lane::Control, &[bytes.into()]);
     let message = connection.recv().await.map_err(|error| ConnectError::Refused(lost(error)))?;
     let refused = |why: Disconnected| Err(ConnectError::Refused(why));
     let welcome = match ServerMessage::decode(&message) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evertick_protocol::{CallOutcome, Changes, ClientMessage, CloseCode, ProtocolError, ServerMessage};
-use evertick_transport::{Connection, ConnectionExt, TransportError};
+use evertick_transport::{Connection, ConnectionExt, Lane, TransportError};
 use hashbrown::HashMap;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
@@ -170,7 +170,7 @@ impl Link {
     /// Hands what is outgoing to the connection, which writes it with the next `recv`.
     fn hand_over(&mut self) {
         if !self.outgoing.is_empty() {
-            self.connection.send(&[std::mem::take(&mut self.outgoing).into()]);
+            self.connection.send(Lane::Control, &[std::mem::take(&mut self.outgoing).into()]);
         }
     }
 

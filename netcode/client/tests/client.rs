@@ -15,7 +15,7 @@ use evertick_gateway::GatewayConfig;
 use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, Welcome};
 use evertick_schema::{EntityId, Identity, SessionId, Timestamp};
 use evertick_transport::{
-    Connection, ConnectionExt, Discovery, Limits, Listener, ListenerOptions, QuicOptions, loopback,
+    Connection, ConnectionExt, Discovery, Lane, Limits, Listener, ListenerOptions, QuicOptions, loopback,
 };
 use host::module::{
     Crash, Foreign, Increment, IncrementRefusal, Look, Said, Say, Score, Secret, Spawn, Title, Unheard,
@@ -344,7 +344,7 @@ async fn scripted(messages: &[&[u8]]) -> Result<Client, ConnectError> {
     let connecting = Client::over(Box::new(client), ConnectOptions::default());
     let serving = async {
         server.recv().await.unwrap();
-        messages.iter().for_each(|message| server.send(&[message.to_vec().into()]));
+        messages.iter().for_each(|message| server.send(Lane::World, &[message.to_vec().into()]));
         server.flush().await.unwrap();
     };
     let (client, ()) = soon(async { tokio::join!(connecting, serving) }).await;

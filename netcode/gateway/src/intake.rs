@@ -11,7 +11,7 @@ use evertick_protocol::{
     ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION, ProtocolError, ServerMessage, Welcome,
 };
 use evertick_schema::{SchemaHash, SessionId};
-use evertick_transport::{Connection, ConnectionExt};
+use evertick_transport::{Connection, ConnectionExt, Lane};
 
 use crate::auth::Account;
 use crate::budget::Verdict;
@@ -242,7 +242,7 @@ async fn farewell(common: &Common, mut connection: Box<dyn Connection>, end: End
             let reason = close.message.clone();
             let mut bytes = Vec::with_capacity(64);
             ServerMessage::Closed(close).encode(&mut bytes);
-            connection.send(&[bytes.into()]);
+            connection.send(Lane::World, &[bytes.into()]);
             connection.finish(code, &reason, common.limits.linger).await;
         }
         End::Gone(error) => {

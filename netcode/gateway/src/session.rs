@@ -13,7 +13,7 @@ use evertick_protocol::{
     pack_frame,
 };
 use evertick_schema::{Identity, SessionId, Timestamp};
-use evertick_transport::{Connection, TransportError};
+use evertick_transport::{Connection, Lane, TransportError};
 
 use crate::budget::Budget;
 use crate::config::SessionLimits;
@@ -130,7 +130,7 @@ impl Session {
     pub(crate) fn tell(&mut self, message: &ServerMessage<'_>, metrics: &Metrics) {
         let mut bytes = Vec::with_capacity(128);
         message.encode(&mut bytes);
-        self.send(bytes, metrics);
+        self.send(Lane::Control, bytes, metrics);
     }
 
     pub(crate) fn pong(&mut self, client_us: u64, clock: Clock, metrics: &Metrics) {
@@ -152,7 +152,7 @@ impl Session {
         let nothing_else = Frame { tick: clock.tick, time: clock.time, ..Frame::default() };
         let mut bytes = Vec::with_capacity(128);
         pack_frame(&nothing_else, Some(&own), &mut self.topics, &mut bytes);
-        self.send(bytes, metrics);
+        self.send(Lane::Control, bytes, metrics);
     }
 
     /// Packs a frame for this session and writes it.
@@ -167,7 +167,7 @@ impl Session {
         let mut bytes = Vec::with_capacity(self.frame_bytes);
         if pack_frame(frame, own, &mut self.topics, &mut bytes) {
             self.frame_bytes = bytes.len() + FRAME_BYTES_MARGIN;
-            self.send(bytes, metrics);
+            self.send(Lane::World, bytes, metrics);
         }
         if let Some(close) = own.and_then(|own| own.close.clone()) {
             self.end(End::Close(close));
@@ -189,10 +189,10 @@ impl Session {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(results.len() as u32);
     }
 
-    fn send(&mut self, message: Vec<u8>, metrics: &Metrics) {
+    fn send(&mut self, lane: Lane, message: Vec<u8>, metrics: &Metrics) {
         metrics.messages_out.add(1);
         metrics.bytes_out.add(message.len() as u64);
-        self.connection.send(&[message.into()]);
+        self.connection.send(lane, &[message.into()]);
         match self.connection.poll_flush(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => _ = self.end(End::Gone(error)),

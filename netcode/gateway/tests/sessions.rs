@@ -14,8 +14,8 @@ use evertick_protocol::{
 };
 use evertick_schema::{EntityId, ModuleDescription, SchemaHash, SessionId};
 use evertick_transport::{
-    ClientOptions, ConnectError, Connection, ConnectionExt, Limits, Listener, ListenerOptions, QuicOptions,
-    connect, tls,
+    ClientOptions, ConnectError, Connection, ConnectionExt, Lane, Limits, Listener, ListenerOptions,
+    QuicOptions, connect, tls,
 };
 use host::module::{self, Increment, Look, Say, Spawn, description, result};
 use host::{Host, PATIENCE, soon};
@@ -59,7 +59,7 @@ impl Raw {
         for seq in seqs {
             ClientMessage::Call { seq, reducer: Spawn::NUMBER, args: &[] }.encode(&mut bytes);
         }
-        self.connection.send(&[bytes.into()]);
+        self.connection.send(Lane::Control, &[bytes.into()]);
         self.connection.flush().await.unwrap();
     }
 
@@ -98,7 +98,7 @@ impl Raw {
 async fn send(connection: &mut dyn Connection, message: &ClientMessage<'_>) {
     let mut bytes = Vec::new();
     message.encode(&mut bytes);
-    connection.send(&[bytes.into()]);
+    connection.send(Lane::Control, &[bytes.into()]);
     // A server that has closed already is found out by what it said.
     let _closed = soon(connection.flush()).await;
 }
@@ -106,7 +106,7 @@ async fn send(connection: &mut dyn Connection, message: &ClientMessage<'_>) {
 /// Sends a first message and returns how the server ends it.
 async fn turned_away(host: &Served, first: &[u8]) -> Close {
     let mut connection = host.connection().await;
-    connection.send(&[Bytes::copy_from_slice(first)]);
+    connection.send(Lane::Control, &[Bytes::copy_from_slice(first)]);
     let bytes = soon(connection.recv()).await.unwrap();
     match ServerMessage::decode(&bytes).unwrap() {
         ServerMessage::Closed(close) => close,
@@ -274,7 +274,7 @@ async fn the_schema_decides_whether_the_description_is_sent(over: Over) {
     let cases = [(description().hash(), false), (SchemaHash::UNKNOWN, true), (SchemaHash([9; 32]), true)];
     for (schema, described) in cases {
         let mut connection = host.connection().await;
-        connection.send(&[hello(PROTOCOL_VERSION, schema, b"ann").into()]);
+        connection.send(Lane::Control, &[hello(PROTOCOL_VERSION, schema, b"ann").into()]);
         let bytes = soon(connection.recv()).await.unwrap();
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
         assert_eq!(welcome.description.is_some(), described);
@@ -318,11 +318,11 @@ async fn garbage_ends_a_session_and_nobody_elses(over: Over) {
     let mut good = Raw::open(host.connection().await, b"ann").await;
     for garbage in [&b"\x02"[..], b"\x77", b"\x03\x01", &[0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
         let mut bad = Raw::open(host.connection().await, b"bob").await;
-        bad.connection.send(&[Bytes::copy_from_slice(garbage)]);
+        bad.connection.send(Lane::Control, &[Bytes::copy_from_slice(garbage)]);
         assert_eq!(bad.until_closed().await.code, CloseCode::BadMessage);
     }
     let mut twice = Raw::open(host.connection().await, b"bob").await;
-    twice.connection.send(&[hello(PROTOCOL_VERSION, SchemaHash::UNKNOWN, b"bob").into()]);
+    twice.connection.send(Lane::Control, &[hello(PROTOCOL_VERSION, SchemaHash::UNKNOWN, b"bob").into()]);
     assert_eq!(twice.until_closed().await.message, "a second Hello");
 
     host.until("the host heard of all ends", |host| host.sessions().len() == 1).await;
@@ -428,7 +428,7 @@ async fn many_calls_in_one_message_are_many_calls(over: Over) {
     let mut bytes = Vec::new();
     ClientMessage::Call { seq: 40, reducer: Spawn::NUMBER, args: &[] }.encode(&mut bytes);
     bytes.push(0x7f);
-    client.connection.send(&[bytes.into()]);
+    client.connection.send(Lane::Control, &[bytes.into()]);
     client.connection.flush().await.unwrap();
     assert_eq!(client.until_closed().await.code, CloseCode::BadMessage);
     host.until("the last call came", |host| host.calls().len() == 41).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use evertick_transport::{
-    ClientOptions, Connection, ConnectionExt, Listener, ListenerOptions, QuicOptions, connect,
+    ClientOptions, Connection, ConnectionExt, Lane, Listener, ListenerOptions, QuicOptions, connect,
 };
 
 const SESSIONS: usize = 400;
@@ -40,7 +40,7 @@ async fn measure(name: &str, listener: Listener) {
     while held.len() < WARM_UP + SESSIONS {
         let mut connection = acceptor.accept().await.unwrap().upgrade().await.unwrap();
         let hello = connection.recv().await.unwrap();
-        connection.send(&[hello]);
+        connection.send(Lane::Control, &[hello]);
         connection.flush().await.unwrap();
         held.push(task(connection));
         if held.len() == WARM_UP {
@@ -76,7 +76,7 @@ async fn clients(url: &str) {
     let mut held = Vec::new();
     for _ in 0..WARM_UP + SESSIONS {
         let mut connection = connect(url, &ClientOptions::default()).await.unwrap();
-        connection.send(&[Bytes::from_static(&[1; 100])]);
+        connection.send(Lane::Control, &[Bytes::from_static(&[1; 100])]);
         connection.recv().await.unwrap();
         held.push(connection);
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::error::TransportError;
 
-/// One connection that carries whole binary messages, in order, both ways.
+/// One connection that carries whole binary messages both ways, on [lanes](Lane).
 pub trait Connection: Send + Unpin + 'static {
     /// The next message. After an error the connection yields nothing more; it may still be able to deliver
     /// what is sent before [`Connection::close`].
@@ -18,9 +18,15 @@ pub trait Connection: Send + Unpin + 'static {
     /// Writes what is queued as a side effect, so that a task that only receives still answers pings.
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>>;
 
-    /// Queues one message, which is the concatenation of `parts`. Large parts are shared, not copied, where the
+    /// Queues one message, which is the concatenation of `parts`, on a lane. Large parts are shared, not copied, where the
     /// transport allows it. Nothing is written until the connection is polled.
-    fn send(&mut self, parts: &[Bytes]);
+    fn send(&mut self, lane: Lane, parts: &[Bytes]);
+
+    /// What [`Lane::Latest`] can take now; `None` when it goes in order with everything else.
+    fn datagrams(&self) -> Option<Datagrams>;
+
+    /// What the transport knows of the way to the peer.
+    fn signals(&self) -> Signals;
 
     /// Writes what is queued; ready when nothing is left.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
@@ -63,6 +69,40 @@ pub trait ConnectionExt: Connection {
 }
 
 impl<C: Connection + ?Sized> ConnectionExt for C {}
+
+/// Which way a message goes. Order holds within [`Lane::Control`] and within [`Lane::World`]. Where a transport has one stream
+/// only, all lanes go over it in the order in which they were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What must arrive, and must not wait for the world: greetings, calls, questions for the time and their answers.
+    Control,
+    /// What must arrive, in order with the rest of the world.
+    World,
+    /// Of which only the newest matters: it may be lost, doubled and overtaken, and is never sent again.
+    Latest,
+}
+
+/// What the latest lane can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagrams {
+    /// The largest message that goes as one datagram; changes with the path.
+    pub bytes_max: usize,
+    /// Bytes that can be sent now without pushing out what still waits to be sent.
+    pub room: usize,
+}
+
+/// What a transport knows of the way to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// The time there and back, smoothed, where the transport measures it.
+    pub round_trip: Option<Duration>,
+    /// Packets that got lost, since the start; 0 where the kernel keeps that to itself.
+    pub lost_packets: u64,
+    /// Bytes that may be under way at a time.
+    pub congestion_window: Option<u64>,
+    /// Messages of the latest lane that were dropped on this side, since the start: larger than a datagram, and no stream was free.
+    pub latest_dropped: u64,
+}
 
 /// What a connection has accepted and not yet written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

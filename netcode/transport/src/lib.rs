@@ -38,7 +38,7 @@ mod wire;
 
 pub use certificate::{BadCertificateHash, CertificateHash};
 pub use client::{ClientOptions, connect};
-pub use connection::{Connection, ConnectionExt, Peer, Queued};
+pub use connection::{Connection, ConnectionExt, Datagrams, Lane, Peer, Queued, Signals};
 pub use dial::connect_best;
 pub use discovery::{Discovery, QuicOffer};
 pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, TransportError, TurnedAway};

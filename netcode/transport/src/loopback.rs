@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::connection::{Connection, Peer, Queued};
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
 use crate::error::{CloseReason, TransportError};
 use crate::limits::Limits;
 
@@ -84,7 +84,7 @@ impl Connection for Loopback {
         Poll::Pending
     }
 
-    fn send(&mut self, parts: &[Bytes]) {
+    fn send(&mut self, _: Lane, parts: &[Bytes]) {
         if self.closing.is_some() {
             return;
         }
@@ -99,6 +99,14 @@ impl Connection for Loopback {
         self.queued.messages += 1;
         self.queued.bytes += message.len();
         self.waiting.push_back(message);
+    }
+
+    fn datagrams(&self) -> Option<Datagrams> {
+        None
+    }
+
+    fn signals(&self) -> Signals {
+        Signals::default()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_websockets::{CloseCode, Error, Message, WebSocketStream};
 
-use crate::connection::{Connection, Peer, Queued};
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
 use crate::error::{CloseReason, TransportError};
 use crate::limits::{KeepAlive, Limits};
 use crate::wire::Wire;
@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
         Poll::Pending
     }
 
-    fn send(&mut self, parts: &[Bytes]) {
+    fn send(&mut self, _: Lane, parts: &[Bytes]) {
         if self.closing {
             return;
         }
@@ -167,6 +167,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WebSocke
                 self.enqueue(Message::binary(payload));
             }
         }
+    }
+
+    fn datagrams(&self) -> Option<Datagrams> {
+        None
+    }
+
+    fn signals(&self) -> Signals {
+        Signals::default()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

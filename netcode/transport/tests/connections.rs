@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Over, PATIENCE, pair, soon};
-use evertick_transport::{Connection, ConnectionExt, Limits, TransportError};
+use evertick_transport::{Connection, ConnectionExt, Lane, Limits, TransportError};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -45,10 +45,10 @@ async fn messages_and_the_end_arrive(over: Over) {
     let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
     let big = Bytes::from(vec![7_u8; 300_000]);
     let small = Bytes::from_static(b"small");
-    server.send(&[small.clone(), big.clone(), Bytes::new(), small.clone()]);
-    server.send(&[]);
+    server.send(Lane::Control, &[small.clone(), big.clone(), Bytes::new(), small.clone()]);
+    server.send(Lane::Control, &[]);
     assert_eq!(server.queued().messages, 2);
-    client.send(&[small.clone(), small.clone()]);
+    client.send(Lane::Control, &[small.clone(), small.clone()]);
     let at_server = async {
         server.flush().await.unwrap();
         server.recv().await.unwrap()
@@ -64,7 +64,7 @@ async fn messages_and_the_end_arrive(over: Over) {
     assert_eq!(server.queued(), Default::default());
 
     let last_words = Bytes::from_static(b"last");
-    server.send(std::slice::from_ref(&last_words));
+    server.send(Lane::Control, std::slice::from_ref(&last_words));
     let closing = server.finish(8, "the server stops", PATIENCE);
     let reading = async {
         assert_eq!(client.recv().await.unwrap(), last_words);
@@ -79,7 +79,7 @@ async fn messages_and_the_end_arrive(over: Over) {
 async fn all_that_was_sent_before_the_end_arrives(over: Over) {
     let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
     let message = Bytes::from(vec![3; 60_000]);
-    (0..50).for_each(|_| client.send(std::slice::from_ref(&message)));
+    (0..50).for_each(|_| client.send(Lane::Control, std::slice::from_ref(&message)));
     let at_server = async {
         for _ in 0..50 {
             assert_eq!(server.recv().await.unwrap().len(), message.len());
@@ -95,8 +95,8 @@ async fn all_that_was_sent_before_the_end_arrives(over: Over) {
 async fn an_oversize_message_is_an_error_and_the_last_words_still_arrive(over: Over) {
     let limits = Limits { message_bytes_max: 1000, ..Limits::SERVER };
     let (mut server, mut client) = pair(over, limits, Limits::CLIENT).await;
-    client.send(&[vec![0; 1000].into()]);
-    client.send(&[vec![0; 200_000].into()]);
+    client.send(Lane::Control, &[vec![0; 1000].into()]);
+    client.send(Lane::Control, &[vec![0; 200_000].into()]);
     let at_client = async move {
         let _broken_or_done = client.flush().await;
         let words = client.recv().await.unwrap();
@@ -107,7 +107,7 @@ async fn an_oversize_message_is_an_error_and_the_last_words_still_arrive(over: O
         assert_eq!(server.recv().await.unwrap().len(), 1000);
         let error = server.recv().await.unwrap_err();
         assert!(matches!(error, TransportError::TooLarge { bytes_max: 1000 }), "{error}");
-        server.send(&[Bytes::from_static(b"too large")]);
+        server.send(Lane::Control, &[Bytes::from_static(b"too large")]);
         server.finish(3, "too large", PATIENCE).await;
     };
     let (words, ()) = soon(async { tokio::join!(at_client, at_server) }).await;
@@ -120,7 +120,7 @@ async fn what_a_peer_does_not_read_stays_queued(over: Over) {
     let mut sent = 0;
     // Kernels and windows take some megabytes; far fewer than this.
     while server.queued().messages < 10 {
-        server.send(std::slice::from_ref(&block));
+        server.send(Lane::Control, std::slice::from_ref(&block));
         sent += 1;
         assert!(sent < 10_000, "everything is taken");
         let _pending = tokio::time::timeout(Duration::from_millis(2), server.flush()).await;
@@ -141,7 +141,7 @@ async fn both_may_talk_at_once(over: Over) {
     async fn talk(mut end: End) -> End {
         let mut heard = 0;
         for number in 0..2000_u32 {
-            end.send(&[Bytes::copy_from_slice(&number.to_le_bytes()), vec![0; 700].into()]);
+            end.send(Lane::Control, &[Bytes::copy_from_slice(&number.to_le_bytes()), vec![0; 700].into()]);
             while heard < 2000 && end.queued().bytes > 64 * 1024 {
                 // Reading writes too, or both would wait for each other for ever.
                 let message = end.recv().await.unwrap();
@@ -185,7 +185,7 @@ async fn nothing_follows_the_end(over: Over) {
     let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
     server.close(4, "first");
     server.close(5, "second");
-    server.send(&[Bytes::from_static(b"late")]);
+    server.send(Lane::Control, &[Bytes::from_static(b"late")]);
     let reading = async {
         let error = client.recv().await.unwrap_err();
         assert!(client.recv().await.is_err(), "nothing comes after the end");
@@ -216,7 +216,7 @@ async fn exchange(messages: &[Vec<usize>], from: &mut End, to: &mut End) {
         .enumerate()
         .map(|(number, parts)| parts.iter().map(|length| vec![number as u8; *length].into()).collect())
         .collect();
-    messages.iter().for_each(|parts| from.send(parts));
+    messages.iter().for_each(|parts| from.send(Lane::Control, parts));
     let reading = async {
         for parts in &messages {
             assert_eq!(to.recv().await.unwrap(), parts.concat());

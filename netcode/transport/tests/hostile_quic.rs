@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{accept, listen_quic, network, soon, webtransport};
 use evertick_transport::{
-    AcceptError, Acceptor, ClientOptions, Connection, ConnectionExt, Limits, QuicOptions, TransportError,
-    Url, connect, tls,
+    AcceptError, Acceptor, ClientOptions, Connection, ConnectionExt, Lane, Limits, QuicOptions,
+    TransportError, Url, connect, tls,
 };
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::net::UdpSocket;
@@ -65,7 +65,7 @@ async fn still_serves(acceptor: &mut Acceptor, url: &str, roots: &Arc<tls::Clien
     };
     let (mut server, client) = soon(async { tokio::join!(served, connect(url, &options)) }).await;
     let mut client = client.unwrap();
-    client.send(&[Bytes::from_static(b"hello")]);
+    client.send(Lane::Control, &[Bytes::from_static(b"hello")]);
     soon(client.flush()).await.unwrap();
     assert_eq!(soon(server.recv()).await.unwrap(), b"hello".as_slice());
 }
@@ -241,7 +241,7 @@ async fn a_broken_stream_is_an_error_of_that_connection() {
         let error = soon(server.recv()).await.unwrap_err();
         assert!(expected(&error), "{error:?}");
         // Last words can still be said.
-        server.send(&[Bytes::from_static(b"why")]);
+        server.send(Lane::Control, &[Bytes::from_static(b"why")]);
         let finished = server.finish(2, "", Duration::from_secs(5));
         let reading = async {
             let mut words = [0; 4];
@@ -274,7 +274,7 @@ async fn floods_of_streams_and_datagrams_stay_outside() {
     // The messages pass by all that.
     writer.write_all(b"\x06hello").await.unwrap();
     assert_eq!(soon(server.recv()).await.unwrap(), b"hello".as_slice());
-    server.send(&[Bytes::from_static(b"you")]);
+    server.send(Lane::Control, &[Bytes::from_static(b"you")]);
     soon(server.flush()).await.unwrap();
     let mut answer = [0; 4];
     soon(reader.read_exact(&mut answer)).await.unwrap();

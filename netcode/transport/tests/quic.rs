@@ -10,7 +10,7 @@ use bytes::Bytes;
 use common::{accept, certificate, listen, listen_quic, network, soon, webtransport};
 use evertick_transport::{
     AcceptError, Acceptor, CertificateHash, ClientOptions, ConnectError, Connection, ConnectionExt,
-    Discovery, KeepAlive, Limits, Listener, ListenerOptions, Peer, QuicCertificate, QuicOptions,
+    Discovery, KeepAlive, Lane, Limits, Listener, ListenerOptions, Peer, QuicCertificate, QuicOptions,
     TransportError, Url, connect, connect_best,
 };
 
@@ -52,10 +52,10 @@ async fn by_way(
 
 async fn works(server: &mut dyn Connection, client: &mut dyn Connection) {
     for text in [&b"one"[..], b"two"] {
-        client.send(&[Bytes::copy_from_slice(text)]);
+        client.send(Lane::Control, &[Bytes::copy_from_slice(text)]);
         soon(client.flush()).await.unwrap();
         assert_eq!(soon(server.recv()).await.unwrap(), text);
-        server.send(&[Bytes::copy_from_slice(text)]);
+        server.send(Lane::Control, &[Bytes::copy_from_slice(text)]);
         soon(server.flush()).await.unwrap();
         assert_eq!(soon(client.recv()).await.unwrap(), text);
     }

@@ -21,7 +21,7 @@ use web_transport_quinn::{
 };
 
 use super::framing::{Deframer, Record, close_record, put_prefix};
-use crate::connection::{Connection, Peer, Queued};
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
 use crate::error::{CloseReason, TransportError};
 use crate::limits::Limits;
 
@@ -190,7 +190,7 @@ impl Connection for QuicConnection {
         }
     }
 
-    fn send(&mut self, parts: &[Bytes]) {
+    fn send(&mut self, _: Lane, parts: &[Bytes]) {
         if self.closing.is_some() {
             return;
         }
@@ -208,6 +208,14 @@ impl Connection for QuicConnection {
         }
         self.enqueue(small.freeze());
         self.ends.push_back(self.queued_to);
+    }
+
+    fn datagrams(&self) -> Option<Datagrams> {
+        None
+    }
+
+    fn signals(&self) -> Signals {
+        Signals::default()
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

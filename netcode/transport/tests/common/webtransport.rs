@@ -3,7 +3,7 @@
 //! A task carries messages between the session and a loopback, whose other end is the client that the suites see.
 
 use bytes::{Buf, Bytes, BytesMut};
-use evertick_transport::{Connection, ConnectionExt, Limits, Loopback, TransportError, Url, loopback};
+use evertick_transport::{Connection, ConnectionExt, Lane, Limits, Loopback, TransportError, Url, loopback};
 use web_transport_quinn::{ClientBuilder, RecvStream, SendStream, Session, SessionError, WebTransportError};
 
 /// Opens a WebTransport session with the listener's self-signed certificate.
@@ -114,6 +114,6 @@ fn deliver(arrived: &mut BytesMut, client: &mut Loopback) -> Option<(u16, String
             return None;
         }
         arrived.advance(bytes);
-        client.send(&[Bytes::from(arrived.split_to(value - 1).to_vec())]);
+        client.send(Lane::Control, &[Bytes::from(arrived.split_to(value - 1).to_vec())]);
     }
 }

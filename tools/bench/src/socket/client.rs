@@ -2,7 +2,7 @@
 
 use evertick_protocol::{CallOutcome, Changes, ClientMessage, PROTOCOL_VERSION, Replica, ServerMessage};
 use evertick_schema::{Call, ModuleDescription, SchemaHash};
-use evertick_transport::{ClientOptions, Connection, ConnectionExt, connect};
+use evertick_transport::{ClientOptions, Connection, ConnectionExt, Lane, connect};
 
 use crate::Result;
 use crate::fixture::encode;
@@ -31,7 +31,7 @@ impl Client {
         };
         let mut bytes = Vec::new();
         hello.encode(&mut bytes);
-        connection.send(&[bytes.into()]);
+        connection.send(Lane::Control, &[bytes.into()]);
         let message = connection.recv().await?;
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&message)? else {
             return Err("the server did not answer with a Welcome".into());
@@ -56,7 +56,7 @@ impl Client {
     /// Writes the calls and waits for the next results. Returns how many there are; anything but success is an error.
     pub(crate) async fn results(&mut self) -> Result<usize> {
         let calls = std::mem::take(&mut self.outgoing);
-        self.connection.send(&[calls.into()]);
+        self.connection.send(Lane::Control, &[calls.into()]);
         loop {
             let message = self.connection.recv().await?;
             let frame = match ServerMessage::decode(&message)? {
