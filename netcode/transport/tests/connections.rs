@@ -37,7 +37,10 @@ suite!(
         both_may_end_at_once,
         a_dropped_end_is_noticed,
         nothing_follows_the_end,
-        any_messages_arrive_as_they_were
+        any_messages_arrive_as_they_were,
+        order_holds_within_a_lane,
+        the_world_is_seen_to_its_end,
+        the_latest_arrives
     ]
 );
 
@@ -116,11 +119,14 @@ async fn an_oversize_message_is_an_error_and_the_last_words_still_arrive(over: O
 
 async fn what_a_peer_does_not_read_stays_queued(over: Over) {
     let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    server.send(Lane::Control, &[]);
+    let (greeting, _) = soon(async { tokio::join!(client.recv(), server.flush()) }).await;
+    greeting.unwrap();
     let block = Bytes::from(vec![1; 100_000]);
     let mut sent = 0;
     // Kernels and windows take some megabytes; far fewer than this.
     while server.queued().messages < 10 {
-        server.send(Lane::Control, std::slice::from_ref(&block));
+        server.send(Lane::World, std::slice::from_ref(&block));
         sent += 1;
         assert!(sent < 10_000, "everything is taken");
         let _pending = tokio::time::timeout(Duration::from_millis(2), server.flush()).await;
@@ -224,4 +230,121 @@ async fn exchange(messages: &[Vec<usize>], from: &mut End, to: &mut End) {
     };
     let (flushed, ()) = tokio::join!(from.flush(), reading);
     flushed.unwrap();
+}
+
+/// A message of a lane with a number.
+fn numbered(lane: u8, number: u32, length: usize) -> Bytes {
+    let mut message = vec![lane; 5 + length];
+    message[1..5].copy_from_slice(&number.to_le_bytes());
+    message.into()
+}
+
+fn number(message: &Bytes) -> u32 {
+    u32::from_le_bytes(message[1..5].try_into().unwrap())
+}
+
+async fn order_holds_within_a_lane(over: Over) {
+    const MESSAGES: u32 = 300;
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    let sending = async {
+        for number in 0..MESSAGES {
+            server.send(Lane::Control, &[numbered(0, number, 300)]);
+            server.send(Lane::World, &[numbered(1, number, 2000)]);
+            server.send(Lane::Latest, &[numbered(2, number, 400)]);
+            if number % 16 == 0 {
+                server.flush().await.unwrap();
+            }
+        }
+        server.flush().await.unwrap();
+        server
+    };
+    let reading = async {
+        let mut seen = [0; 2];
+        while seen != [MESSAGES; 2] {
+            let message = client.recv().await.unwrap();
+            match message[0] {
+                2 => assert!(number(&message) < MESSAGES && message.len() == 405),
+                lane => {
+                    assert_eq!(number(&message), seen[usize::from(lane)]);
+                    seen[usize::from(lane)] += 1;
+                }
+            }
+        }
+    };
+    let (mut server, ()) = soon(async { tokio::join!(sending, reading) }).await;
+    // A client has one ordered stream, whatever it names it.
+    client.send(Lane::World, &[numbered(1, 0, 0)]);
+    client.send(Lane::Control, &[numbered(0, 1, 0)]);
+    for want in 0..2 {
+        let (message, _) = soon(async { tokio::join!(server.recv(), client.flush()) }).await;
+        assert_eq!(number(&message.unwrap()), want);
+    }
+}
+
+async fn the_world_is_seen_to_its_end(over: Over) {
+    // Who is refused hears nothing but the last words.
+    for greetings in [1, 0] {
+        let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+        (0..greetings).for_each(|_| server.send(Lane::Control, &[numbered(0, 0, 0)]));
+        (0..40).for_each(|number| server.send(Lane::World, &[numbered(1, number, 10_000)]));
+        let reading = async {
+            for want in 0..greetings {
+                let message = client.recv().await.unwrap();
+                assert_eq!((message[0], number(&message)), (0, want));
+            }
+            for want in 0..40 {
+                let message = client.recv().await.unwrap();
+                assert_eq!((message[0], number(&message)), (1, want));
+            }
+            let end = client.recv().await.unwrap_err();
+            client.finish(1, "", PATIENCE).await;
+            end
+        };
+        let (end, ()) = soon(async { tokio::join!(reading, server.finish(9, "why", PATIENCE)) }).await;
+        assert_eq!(end.to_string(), "the peer closed the connection with code 9: why");
+    }
+}
+
+async fn the_latest_arrives(over: Over) {
+    let (mut server, mut client) = pair(over, Limits::SERVER, Limits::CLIENT).await;
+    // Before a greeting, nothing is seen.
+    for end in [&mut server, &mut client] {
+        end.send(Lane::Control, &[numbered(0, 0, 0)]);
+        soon(end.flush()).await.unwrap();
+    }
+    assert_eq!(soon(server.recv()).await.unwrap()[0], 0);
+    assert_eq!(soon(client.recv()).await.unwrap()[0], 0);
+    let datagrams = server.datagrams();
+    let by_datagram = matches!(over, Over::Quic | Over::WebTransport);
+    assert_eq!(datagrams.is_some(), by_datagram);
+    if let Some(datagrams) = datagrams {
+        assert!((1000..1500).contains(&datagrams.bytes_max) && datagrams.room > 10_000, "{datagrams:?}");
+        assert!(server.signals().round_trip.is_some() && server.signals().congestion_window.is_some());
+    }
+    let fits = datagrams.map_or(1000, |datagrams| datagrams.bytes_max - 5);
+    for (number, length) in [0, fits, fits + 1, 20_000].into_iter().enumerate() {
+        let message = numbered(2, number as u32, length);
+        latest(&mut server, &mut client, &message).await;
+        latest(&mut client, &mut server, &message).await;
+    }
+    assert_eq!(server.queued(), Default::default());
+    assert_eq!(server.signals().latest_dropped, 0);
+}
+
+/// Sends on the latest lane until it is there: a datagram may get lost.
+async fn latest(from: &mut End, to: &mut End, message: &Bytes) {
+    let (head, tail) = message.split_at(2);
+    let parts = [Bytes::copy_from_slice(head), Bytes::copy_from_slice(tail)];
+    let arriving = async {
+        loop {
+            from.send(Lane::Latest, &parts);
+            from.flush().await.unwrap();
+            match tokio::time::timeout(Duration::from_secs(2), to.recv()).await {
+                Ok(arrived) if arrived.as_ref().unwrap() == message => return,
+                Ok(_late) => {}
+                Err(_lost) => {}
+            }
+        }
+    };
+    soon(arriving).await;
 }

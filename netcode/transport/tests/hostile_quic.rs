@@ -254,24 +254,14 @@ async fn a_broken_stream_is_an_error_of_that_connection() {
 }
 
 #[tokio::test]
-async fn floods_of_streams_and_datagrams_stay_outside() {
+async fn a_flood_of_datagrams_stays_outside() {
     let (mut acceptor, url, roots) = target(QuicOptions::default());
     let (mut server, connection, mut writer, mut reader, _endpoint) =
         with_stream(&mut acceptor, &url, &roots).await;
-    let mut streams = 0;
-    while let Ok(Ok(mut stream)) =
-        tokio::time::timeout(Duration::from_millis(100), connection.open_uni()).await
-    {
-        let _as_much_as_it_takes =
-            tokio::time::timeout(Duration::from_millis(5), stream.write_all(&[1; 4096])).await;
-        std::mem::forget(stream); // dropping it would end it
-        streams += 1;
-        assert!(streams <= 16, "the server lets us open streams without end");
-    }
     for _ in 0..10_000 {
         connection.send_datagram(Bytes::from_static(&[0; 1000])).unwrap();
     }
-    // The messages pass by all that.
+    // The messages pass by all that, and of the flood there is little.
     writer.write_all(b"\x06hello").await.unwrap();
     assert_eq!(soon(server.recv()).await.unwrap(), b"hello".as_slice());
     server.send(Lane::Control, &[Bytes::from_static(b"you")]);
@@ -279,6 +269,130 @@ async fn floods_of_streams_and_datagrams_stay_outside() {
     let mut answer = [0; 4];
     soon(reader.read_exact(&mut answer)).await.unwrap();
     assert_eq!(answer, *b"\x04you");
+    writer.write_all(b"\x06again").await.unwrap();
+    let mut flood = 0;
+    while soon(server.recv()).await.unwrap() != b"again".as_slice() {
+        flood += 1;
+    }
+    assert!(flood < 10_000, "nothing of the flood was dropped");
+}
+
+#[tokio::test]
+async fn a_client_that_opens_more_streams_is_cut_off() {
+    let (mut acceptor, url, roots) = target(QuicOptions::default());
+    for one_way in [true, false] {
+        let (mut server, connection, mut writer, mut reader, _endpoint) =
+            with_stream(&mut acceptor, &url, &roots).await;
+        writer.write_all(b"\x06hello").await.unwrap();
+        assert_eq!(soon(server.recv()).await.unwrap(), b"hello".as_slice());
+        let mut held = Vec::new();
+        let mut open = async |bytes: &[u8]| {
+            let mut stream = match one_way {
+                true => connection.open_uni().await.unwrap(),
+                false => connection.open_bi().await.unwrap().0,
+            };
+            stream.write_all(bytes).await.unwrap();
+            held.push(stream);
+        };
+        open(b"\x01").await;
+        open(b"\x02state").await;
+        let error = soon(server.recv()).await.unwrap_err();
+        let want = if one_way { "only a server may open" } else { "second stream" };
+        assert!(matches!(error, TransportError::Protocol(_)) && error.to_string().contains(want), "{error}");
+        // It is told why.
+        let finished = server.finish(2, "streams", Duration::from_secs(5));
+        let reading = async {
+            let mut words = [0; 11];
+            reader.read_exact(&mut words).await.unwrap();
+            connection.close(0_u32.into(), b"");
+            words
+        };
+        assert_eq!(soon(async { tokio::join!(finished, reading) }).await.1, *b"\x00\x02\x00\x07streams");
+    }
+    still_serves(&mut acceptor, &url, &roots).await;
+}
+
+/// A server of plain quinn, which may do what it likes, and a client of it that has been greeted.
+async fn hostile_server() -> (Box<dyn Connection>, quinn::Connection, quinn::SendStream, quinn::Endpoint) {
+    let (server, roots) = common::certificate();
+    let mut tls = (*server).clone();
+    tls.alpn_protocols = vec![NATIVE.to_vec()];
+    let config = quinn::ServerConfig::with_crypto(Arc::new(
+        quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap(),
+    ));
+    let endpoint = quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let url = format!("quic://127.0.0.1:{}", endpoint.local_addr().unwrap().port());
+    let serving = async {
+        let connection = endpoint.accept().await.unwrap().await.unwrap();
+        let (mut control, mut reader) = connection.accept_bi().await.unwrap();
+        reader.read_exact(&mut [0]).await.unwrap();
+        control.write_all(b"\x03hi").await.unwrap();
+        (connection, control)
+    };
+    let limits = Limits { message_bytes_max: 10_000, ..Limits::CLIENT };
+    let options = ClientOptions { tls: Some(roots), limits };
+    let ((connection, control), client) =
+        soon(async { tokio::join!(serving, connect(&url, &options)) }).await;
+    let mut client = client.unwrap();
+    assert_eq!(soon(client.recv()).await.unwrap(), b"hi".as_slice());
+    (client, connection, control, endpoint)
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_the_rules_is_an_error() {
+    // The streams it opens, whether it ends them, and what the client says of it.
+    let cases: [(&[&[u8]], bool, &str); 8] = [
+        (&[b"\x07what"], false, "unknown kind"),
+        (&[b"\x00"], false, "unknown kind"),
+        (&[b"\x01\x02a", b"\x01\x02b"], false, "second stream"),
+        (&[b""], true, "before it said its kind"),
+        (&[b"\x01\xff\xff\xff\xff\xff"], false, "does not end"),
+        (&[b"\x01\x00\x01\x00\x00"], false, "an end on the stream of the world"),
+        (&[b"\x01\x09half"], true, "lost"),
+        (&[&[2; 6000], &[2; 6000]], false, "more than 10000 bytes"),
+    ];
+    for (streams, ends, want) in cases {
+        let (mut client, connection, _control, _endpoint) = hostile_server().await;
+        let mut held = Vec::new();
+        for bytes in streams {
+            let mut stream = connection.open_uni().await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            if ends {
+                stream.finish().unwrap();
+            }
+            held.push(stream);
+        }
+        let error = loop {
+            match soon(client.recv()).await {
+                Ok(message) => assert_eq!(message, b"a".as_slice()),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains(want), "{error}");
+        assert!(matches!(soon(client.recv()).await, Err(TransportError::Closed(_))), "it goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_things_open_holds_nobody_for_ever() {
+    let (mut client, connection, mut control, _endpoint) = hostile_server().await;
+    // Streams without a kind or an end, as many as there may be; some that are given up.
+    let mut held = Vec::new();
+    let mut streams = 0;
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(200), connection.open_uni()).await {
+        let mut stream = stream.unwrap();
+        streams += 1;
+        stream.write_all(&[2, 9][..streams % 2]).await.unwrap();
+        held.push(stream);
+        assert!(streams <= 16, "the client lets a server open streams without end");
+    }
+    held[0].reset(0_u32.into()).unwrap();
+    held[1].reset(0_u32.into()).unwrap();
+    control.write_all(b"\x03on").await.unwrap();
+    assert_eq!(soon(client.recv()).await.unwrap(), b"on".as_slice());
+    control.write_all(b"\x00\x05\x00\x03end").await.unwrap();
+    let end = soon(client.recv()).await.unwrap_err();
+    assert_eq!(end.to_string(), "the peer closed the connection with code 5: end");
 }
 
 #[tokio::test]

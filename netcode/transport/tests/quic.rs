@@ -55,9 +55,11 @@ async fn works(server: &mut dyn Connection, client: &mut dyn Connection) {
         client.send(Lane::Control, &[Bytes::copy_from_slice(text)]);
         soon(client.flush()).await.unwrap();
         assert_eq!(soon(server.recv()).await.unwrap(), text);
-        server.send(Lane::Control, &[Bytes::copy_from_slice(text)]);
-        soon(server.flush()).await.unwrap();
-        assert_eq!(soon(client.recv()).await.unwrap(), text);
+        for lane in [Lane::Control, Lane::World] {
+            server.send(lane, &[Bytes::copy_from_slice(text)]);
+            soon(server.flush()).await.unwrap();
+            assert_eq!(soon(client.recv()).await.unwrap(), text);
+        }
     }
 }
 
@@ -235,4 +237,74 @@ async fn native_clients_and_browsers_share_a_port() {
     let (mut for_native, native) = soon(async { tokio::join!(accept(&mut acceptor), native) }).await;
     works(&mut *for_browser, &mut *browser).await;
     works(&mut *for_native, &mut *native.unwrap()).await;
+}
+
+#[tokio::test]
+async fn lost_datagrams_hold_up_nothing() {
+    let (mut acceptor, url) = listen_quic(QuicOptions::default());
+    let (mut server, mut client, traffic) = by_way(&mut acceptor, &url, &options()).await;
+    works(&mut *server, &mut *client).await;
+    traffic.lost_every.store(4, Ordering::Relaxed);
+    let sending = async {
+        for number in 0..200_u8 {
+            server.send(Lane::World, &[Bytes::from(vec![1, number])]);
+            server.send(Lane::Latest, &[Bytes::from(vec![2; 900])]);
+            server.send(Lane::Latest, &[Bytes::from(vec![3; 9000])]);
+            server.flush().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        traffic.change_address();
+        server.finish(1, "", common::PATIENCE).await;
+    };
+    let reading = async {
+        let (mut world, mut latest) = (0, [0; 2]);
+        let end = loop {
+            match client.recv().await {
+                Ok(message) if message[0] == 1 => {
+                    assert_eq!(message[1], world);
+                    world += 1;
+                }
+                Ok(message) => latest[usize::from(message[0] - 2)] += 1,
+                Err(end) => break end,
+            }
+        };
+        assert!(matches!(end, TransportError::Closed(_)), "{end}");
+        client.finish(1, "", common::PATIENCE).await;
+        (world, latest)
+    };
+    let ((), (world, latest)) = soon(async { tokio::join!(sending, reading) }).await;
+    assert_eq!(world, 200);
+    assert!(latest[0] > 0 && latest[0] < 200 && latest[1] > 0, "{latest:?}");
+}
+
+#[tokio::test]
+async fn what_can_not_be_sent_now_is_dropped_on_the_latest_lane() {
+    let (mut acceptor, url) = listen_quic(QuicOptions::default());
+    let (server, client) = soon(async { tokio::join!(accept(&mut acceptor), dial(&url)) }).await;
+    let (mut server, mut client) = (server, client.unwrap());
+    works(&mut *server, &mut *client).await;
+    // Nobody else runs in the meantime, so nothing leaves.
+    let full = server.datagrams().unwrap();
+    let mut sent = 0;
+    while server.datagrams().unwrap().room > full.bytes_max {
+        server.send(Lane::Latest, &[vec![0; full.bytes_max].into()]);
+        sent += 1;
+        assert!(sent < 64, "the buffer is far larger than it should be");
+    }
+    assert_eq!(server.signals().latest_dropped, 0);
+    (0..1000).for_each(|_| server.send(Lane::Latest, &[vec![0; full.bytes_max].into()]));
+    assert_eq!(server.signals().latest_dropped, 1000);
+    // The same for what is larger than a datagram.
+    (0..1000).for_each(|_| server.send(Lane::Latest, &[vec![0; 10_000].into()]));
+    assert!(server.queued().messages < 8 && server.queued().bytes < 70_000, "{:?}", server.queued());
+    assert!(server.signals().latest_dropped > 1990);
+    // It works on.
+    soon(server.flush()).await.unwrap();
+    while server.datagrams().unwrap().room < full.room {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    server.send(Lane::World, &[Bytes::from_static(b"the world")]);
+    let reading = async { while client.recv().await.unwrap() != b"the world".as_slice() {} };
+    let (flushed, ()) = soon(async { tokio::join!(server.flush(), reading) }).await;
+    flushed.unwrap();
 }

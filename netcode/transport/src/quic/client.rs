@@ -9,9 +9,10 @@ use futures_util::stream::FuturesUnordered;
 use quinn::ConnectionError;
 use web_transport_quinn::Session;
 
+use super::arriving::Side;
 use super::config::client_config;
 use super::connection::QuicConnection;
-use super::framing::MESSAGES;
+use super::framing::CONTROL;
 use crate::certificate::client_for;
 use crate::client::ClientOptions;
 use crate::connection::Connection;
@@ -77,8 +78,15 @@ async fn attempt(
     })?;
     let session = Session::raw(connection);
     let (mut writer, reader) = session.open_bi().await.map_err(|error| failed(&error))?;
-    writer.write_all(&[MESSAGES]).await.map_err(|error| failed(&error))?;
-    Ok(Box::new(QuicConnection::new(session, (writer, reader), &options.limits, Some(endpoint), None)))
+    writer.write_all(&[CONTROL]).await.map_err(|error| failed(&error))?;
+    Ok(Box::new(QuicConnection::new(
+        Side::Client,
+        session,
+        (writer, reader),
+        &options.limits,
+        Some(endpoint),
+        None,
+    )))
 }
 
 /// Whether a handshake failed for what TLS says: QUIC carries its alerts as errors from 0x100.

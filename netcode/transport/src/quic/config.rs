@@ -7,6 +7,7 @@ use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 
+use super::arriving::Side;
 use crate::error::TlsError;
 use crate::limits::{KeepAlive, Limits};
 use crate::tls::{ClientConfig, ServerConfig};
@@ -17,9 +18,15 @@ const ALPN_NATIVE: &[u8] = b"evertick/1";
 /// What browsers speak: HTTP/3, and over it WebTransport.
 const ALPN_BROWSER: &[u8] = web_transport_quinn::ALPN.as_bytes();
 
-/// Streams that a peer may open. HTTP/3 has three of its own each way and one for the session; quinn keeps state for each
-/// stream that may be opened, so 10,000 would cost 400 KiB a connection.
-const STREAMS_MAX: VarInt = VarInt::from_u32(8);
+/// Streams in one direction that a peer may have open. HTTP/3 has three of its own each way; a server has the world and what is too
+/// large for datagrams. quinn keeps state for each stream that may be opened, so 10,000 would cost 400 KiB a connection.
+const UNI_STREAMS_MAX: VarInt = VarInt::from_u32(8);
+
+/// Streams in both directions that a client may open: the control stream, and a browser's session.
+const CLIENT_BIDI_STREAMS_MAX: VarInt = VarInt::from_u32(4);
+
+/// The same for a server, which opens none.
+const SERVER_BIDI_STREAMS_MAX: VarInt = VarInt::from_u32(0);
 
 /// Bytes that a server takes from a client before they are read: a message of the usual limit, and all other streams.
 const SERVER_RECEIVE_WINDOW: VarInt = VarInt::from_u32(128 * 1024);
@@ -37,8 +44,9 @@ const INITIAL_WINDOW: u64 = 32 * 1200;
 /// Datagrams that wait to be sent, in bytes; quinn's default of 1 MiB would be seconds of stale state.
 const DATAGRAM_SEND_BYTES_MAX: usize = 32 * 1024;
 
-/// Datagrams that wait to be read. Nobody reads them; without any room, browsers would refuse WebTransport.
-const DATAGRAM_RECEIVE_BYTES_MAX: usize = 4 * 1024;
+/// Datagrams that wait to be read, the oldest of which make room for newer ones: inputs at a server, states at a client.
+const SERVER_DATAGRAM_RECEIVE_BYTES_MAX: usize = 8 * 1024;
+const CLIENT_DATAGRAM_RECEIVE_BYTES_MAX: usize = 64 * 1024;
 
 /// Handshakes that wait to be taken up; more are refused.
 const INCOMING_MAX: usize = 1024;
@@ -115,7 +123,7 @@ pub(crate) fn server_config(tls: &ServerConfig, limits: &Limits) -> Result<quinn
     let tls = QuicServerConfig::try_from(tls).map_err(|error| TlsError::NotForQuic(error.to_string()))?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     config
-        .transport_config(Arc::new(transport(&limits.keep_alive, SERVER_RECEIVE_WINDOW)))
+        .transport_config(Arc::new(transport(Side::Server, &limits.keep_alive)))
         .migration(true)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(INCOMING_BYTES_MAX)
@@ -128,22 +136,26 @@ pub(crate) fn client_config(tls: &ClientConfig, limits: &Limits) -> Result<quinn
     tls.alpn_protocols = vec![ALPN_NATIVE.to_vec()];
     let tls = QuicClientConfig::try_from(tls).map_err(|error| TlsError::NotForQuic(error.to_string()))?;
     let mut config = quinn::ClientConfig::new(Arc::new(tls));
-    config.transport_config(Arc::new(transport(&limits.keep_alive, CLIENT_RECEIVE_WINDOW)));
+    config.transport_config(Arc::new(transport(Side::Client, &limits.keep_alive)));
     Ok(config)
 }
 
-fn transport(keep_alive: &KeepAlive, receive_window: VarInt) -> TransportConfig {
+fn transport(side: Side, keep_alive: &KeepAlive) -> TransportConfig {
+    let (receive_window, peer_bidi_streams_max, datagram_receive_bytes_max) = match side {
+        Side::Server => (SERVER_RECEIVE_WINDOW, CLIENT_BIDI_STREAMS_MAX, SERVER_DATAGRAM_RECEIVE_BYTES_MAX),
+        Side::Client => (CLIENT_RECEIVE_WINDOW, SERVER_BIDI_STREAMS_MAX, CLIENT_DATAGRAM_RECEIVE_BYTES_MAX),
+    };
     let mut congestion = CubicConfig::default();
     congestion.initial_window(INITIAL_WINDOW);
     let mut config = TransportConfig::default();
     config
-        .max_concurrent_bidi_streams(STREAMS_MAX)
-        .max_concurrent_uni_streams(STREAMS_MAX)
+        .max_concurrent_bidi_streams(peer_bidi_streams_max)
+        .max_concurrent_uni_streams(UNI_STREAMS_MAX)
         .stream_receive_window(receive_window)
         .receive_window(receive_window)
         .send_window(SEND_WINDOW)
         .datagram_send_buffer_size(DATAGRAM_SEND_BYTES_MAX)
-        .datagram_receive_buffer_size(Some(DATAGRAM_RECEIVE_BYTES_MAX))
+        .datagram_receive_buffer_size(Some(datagram_receive_bytes_max))
         .congestion_controller_factory(Arc::new(congestion))
         .keep_alive_interval(Some(keep_alive.interval))
         .max_idle_timeout(idle_timeout(keep_alive));

@@ -1,20 +1,26 @@
 //! Whole messages on a QUIC stream.
 //!
 //! ```text
-//! stream  = kind u8 (0), then records
+//! stream  = kind u8 (0 or 1), then records
 //! record  = varint (n + 1), then a message of n bytes
 //!         | varint 0, code u16, length u8, reason: the sender's last words; the stream ends here
 //! ```
 //!
-//! The end is a record of the stream, not QUIC's own CONNECTION_CLOSE, because that one overtakes and throws away what the
+//! The end is a record of the control stream, not QUIC's own CONNECTION_CLOSE, because that one overtakes and throws away what the
 //! peer has not read yet.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::{CloseReason, TransportError};
 
-/// The first byte of the stream with the ordered messages. Other kinds of streams will have other numbers.
-pub(crate) const MESSAGES: u8 = 0;
+/// The first byte of the stream that the client opens, in both directions.
+pub(crate) const CONTROL: u8 = 0;
+
+/// The first byte of the one stream that the server opens for the world.
+pub(crate) const WORLD: u8 = 1;
+
+/// The first byte of a server's stream with one message of the latest lane, and no records.
+pub(crate) const LATEST: u8 = 2;
 
 /// The longest close reason in bytes; as much as a WebSocket carries.
 const REASON_BYTES_MAX: usize = 123;

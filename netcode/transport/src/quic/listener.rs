@@ -12,9 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use web_transport_quinn::{Request, Session};
 
+use super::arriving::Side;
 use super::config::{QuicCertificate, QuicOptions, Spoken, server_config};
 use super::connection::QuicConnection;
-use super::framing::MESSAGES;
+use super::framing::CONTROL;
 use crate::certificate::self_signed;
 use crate::connection::{Connection, Peer};
 use crate::discovery::QuicOffer;
@@ -233,12 +234,13 @@ impl QuicIncoming {
         let (writer, mut reader) = session.accept_bi().await.map_err(failed)?;
         let mut kind = [0];
         reader.read_exact(&mut kind).await.map_err(failed)?;
-        if kind[0] != MESSAGES {
-            return Err(failed(format!("the first stream is of kind {}, not {MESSAGES}", kind[0])));
+        if kind[0] != CONTROL {
+            return Err(failed(format!("the first stream is of kind {}, not {CONTROL}", kind[0])));
         }
         guard.disarm();
         let streams = (writer, reader);
-        Ok(Box::new(QuicConnection::new(session, streams, &self.options.limits, None, Some(self.permit))))
+        let permit = Some(self.permit);
+        Ok(Box::new(QuicConnection::new(Side::Server, session, streams, &self.options.limits, None, permit)))
     }
 }
 

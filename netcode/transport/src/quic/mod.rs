@@ -2,18 +2,22 @@
 //!
 //! ```text
 //!  ALPN evertick/1 ── QUIC ───────────────────┐
-//!                                             ├─► Session ── one bidirectional stream, opened by the client ─► Connection
+//!                                             ├─► Session ── streams and datagrams ── lanes of a Connection
 //!  ALPN h3 ── QUIC ── HTTP/3 CONNECT ─────────┘
 //! ```
 //!
-//! `web-transport-quinn` gives both the same `Session` type, so everything above the handshake is one code path. The one
-//! stream carries all messages in order ([`framing`]). A second stream would only let messages of different order
-//! overtake each other, and nothing here may be overtaken yet.
+//! `web-transport-quinn` gives both the same `Session` type, so everything above the handshake is one code path. What is on which
+//! stream tells [`connection`], how whole messages are made of a stream's bytes [`framing`].
 
+mod arriving;
 pub(crate) mod client;
 mod config;
 mod connection;
+mod faults;
 mod framing;
+mod incoming;
+mod latest;
 pub(crate) mod listener;
+mod outgoing;
 
 pub use config::{QuicCertificate, QuicOptions};

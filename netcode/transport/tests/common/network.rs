@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 pub(crate) struct Traffic {
     /// Packets from the client that still pass; the rest is dropped.
     pub(crate) client_packets_max: Mutex<Option<usize>>,
+    /// Of the packets from the server, every so manieth is lost; 0 is none.
+    pub(crate) lost_every: AtomicUsize,
     /// Nothing passes, either way.
     pub(crate) cut: AtomicBool,
     pub(crate) bytes_to_server: AtomicUsize,
@@ -55,8 +57,14 @@ async fn forward(front: UdpSocket, server: SocketAddr, traffic: Arc<Traffic>) {
             received = back.recv_from(&mut here) => {
                 let (Ok((count, _)), Some(client)) = (received, client) else { continue };
                 traffic.bytes_from_server.fetch_add(count, Ordering::Relaxed);
-                traffic.from_server.lock().unwrap().push(here[0]);
-                if !traffic.cut.load(Ordering::Relaxed) {
+                let packets = {
+                    let mut from_server = traffic.from_server.lock().unwrap();
+                    from_server.push(here[0]);
+                    from_server.len()
+                };
+                let lost_every = traffic.lost_every.load(Ordering::Relaxed);
+                let lost = lost_every > 0 && packets % lost_every == 0;
+                if !lost && !traffic.cut.load(Ordering::Relaxed) {
                     front.send_to(&here[..count], client).await.unwrap();
                 }
             }
