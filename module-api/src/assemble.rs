@@ -152,6 +152,7 @@ impl Assembled {
             rows: self.module.rows().map(|row| (row.def)()).collect(),
             reducers: self.reducers.iter().map(|reducer| (reducer.describe)()).collect(),
             systems: self.systems.iter().map(|system| (system.describe)(&numbers)).collect(),
+            predictions: Vec::new(),
         }
     }
 

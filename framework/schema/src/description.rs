@@ -19,6 +19,9 @@ pub struct ModuleDescription {
     pub reducers: Vec<ReducerDef>,
     /// Systems. Their positions are the system numbers of the ABI.
     pub systems: Vec<SystemDef>,
+    /// Functions that clients run ahead of the server. Their positions are the prediction numbers of the ABI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predictions: Vec<PredictionDef>,
 }
 
 /// Why a description could not be read.
@@ -85,6 +88,20 @@ pub struct RowDef {
     /// What the row type was called before, without the module's name: its stored rows are brought over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
+    /// Whether changes of its rows travel on the latest lane; when it does not say, [`RowDef::is_latest`] decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<bool>,
+    /// Whether its rows are sent only of entities in the near ring of a session's focus.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub detail: bool,
+    /// Whether its rows go only to sessions that ask for them by a query.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub on_demand: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl RowDef {
@@ -100,7 +117,21 @@ impl RowDef {
             indexes: Vec::new(),
             storage: StorageClass::Durable,
             was: None,
+            latest: None,
+            detail: false,
+            on_demand: false,
         }
+    }
+
+    /// Whether changes of its rows travel on the latest lane: absolute values, of which only the newest matters, and a rest
+    /// value on the ordered lane when a row has come to rest. By default those of spatial rows do. Rows that are not flat and
+    /// events never do.
+    pub fn is_latest(&self) -> bool {
+        self.latest.unwrap_or(self.spatial.is_some()) && self.can_be_latest()
+    }
+
+    pub(crate) fn can_be_latest(&self) -> bool {
+        self.kind != RowKind::Event && self.fields.iter().all(|field| field.ty.is_flat())
     }
 }
 
@@ -252,6 +283,21 @@ pub enum ReducerKind {
     /// Once, after stored rows of another version of the module were brought to this one's shape, in the same
     /// commit.
     Upgrade,
+    /// At the tick that a client means it for: at most once per session and tick, before timers and systems. Its
+    /// arguments are flat, it returns nothing, and it can't be called otherwise.
+    Input,
+}
+
+/// A function that a client runs to show at once what the server will come to: it changes a row of an entity by an input's
+/// arguments and the seconds of a tick.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PredictionDef {
+    /// Its name.
+    pub name: String,
+    /// The row type that it changes, by position in [`ModuleDescription::rows`]: a flat component.
+    pub row: u32,
+    /// The input reducer whose arguments it takes, by position in [`ModuleDescription::reducers`].
+    pub reducer: u32,
 }
 
 /// A rate limit: so many calls in so much time, with bursts up to that many.

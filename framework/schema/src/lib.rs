@@ -34,8 +34,9 @@ mod validate;
 pub use builtin::{OWNER, PLAYER, owner_row, player_row};
 pub use codec::{RowError, RowReader, RowWriter};
 pub use description::{
-    Access, DescriptionError, IndexDef, IndexKind, ModuleDescription, ParamDef, RateDef, ReducerDef,
-    ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, StorageClass, SystemDef, TermDef, Visibility,
+    Access, DescriptionError, IndexDef, IndexKind, ModuleDescription, ParamDef, PredictionDef, RateDef,
+    ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, StorageClass, SystemDef, TermDef,
+    Visibility,
 };
 pub use hash::SchemaHash;
 pub use ids::{Duration, EntityId, Identity, SessionId, Timestamp};
@@ -54,6 +55,9 @@ pub const ROW_BYTES_MAX: usize = 1 << 20;
 
 /// The most fields a row type may have: a field mask is a `u64`.
 pub const FIELDS_MAX: usize = 64;
+
+/// The most input reducers of one module: the server keeps a buffer for each of them and each session.
+pub const INPUT_REDUCERS_MAX: usize = 8;
 
 /// The deepest nesting of a field's type.
 pub const TYPE_DEPTH_MAX: usize = 8;

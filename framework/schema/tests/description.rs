@@ -42,6 +42,7 @@ fn module() -> ModuleDescription {
                 ParamDef::Table { row: 1 },
             ],
         }],
+        predictions: vec![],
     }
 }
 

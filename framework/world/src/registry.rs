@@ -120,9 +120,22 @@ impl Registry {
     }
 }
 
-/// Former names and defaults are no part of it: they concern only the module that owns the row type.
+/// Former names, defaults and how changes travel are no part of it: they concern only the module that owns the row type.
 fn same_but_for_name(known: &RowDef, def: &RowDef) -> bool {
-    let RowDef { name: _, kind, fields, visible, spatial, origin, indexes, storage, was: _ } = def;
+    let RowDef {
+        name: _,
+        kind,
+        fields,
+        visible,
+        spatial,
+        origin,
+        indexes,
+        storage,
+        was: _,
+        latest: _,
+        detail: _,
+        on_demand: _,
+    } = def;
     let same_field = |(a, b): (&FieldDef, &FieldDef)| a.name == b.name && a.ty == b.ty && a.wire == b.wire;
     known.kind == *kind
         && known.fields.len() == fields.len()

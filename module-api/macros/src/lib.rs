@@ -10,6 +10,7 @@ mod derive_field;
 mod export;
 mod fields;
 mod function;
+mod lanes;
 mod paths;
 mod plugin;
 mod reducer;

@@ -6,7 +6,7 @@ use syn::{Error, Expr, Ident, ItemStruct, Result, parse_quote};
 
 use crate::args::{self, Arg, Args, Value};
 use crate::fields::{self, Field, Index, IndexKind};
-use crate::storage;
+use crate::{lanes, storage};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -29,9 +29,34 @@ impl Kind {
     /// The arguments it takes; the first says who sees its rows.
     const fn known(self) -> &'static [&'static str] {
         match self {
-            Self::Component => &["visible", "spatial", "durable", "checkpoint", "transient", "was", "module"],
-            Self::Table => &["visible", "key", "durable", "checkpoint", "transient", "was", "module"],
-            Self::Resource => &["visible", "durable", "checkpoint", "transient", "was", "module"],
+            Self::Component => &[
+                "visible",
+                "spatial",
+                "latest",
+                "ordered",
+                "detail",
+                "on_demand",
+                "durable",
+                "checkpoint",
+                "transient",
+                "was",
+                "module",
+            ],
+            Self::Table => &[
+                "visible",
+                "key",
+                "latest",
+                "ordered",
+                "on_demand",
+                "durable",
+                "checkpoint",
+                "transient",
+                "was",
+                "module",
+            ],
+            Self::Resource => {
+                &["visible", "latest", "ordered", "durable", "checkpoint", "transient", "was", "module"]
+            }
             Self::Event => &["to", "at", "module"],
         }
     }
@@ -161,6 +186,7 @@ impl Row<'_> {
         let indexes = self.index_defs()?;
         let storage = storage::class(self.args)?;
         let was = fields::former(self.was.as_ref());
+        let lanes = lanes::class(self.args)?;
         let values: Vec<_> =
             self.fields.iter().map(|field| &field.name).map(|name| quote!(&self.#name)).collect();
         let write = fields::write(&self.fields, &values, &quote!(&mut row), &quote!(0));
@@ -181,6 +207,7 @@ impl Row<'_> {
                         indexes: ::std::vec![#(#indexes),*],
                         storage: #storage,
                         was: #was,
+                        #lanes
                         fields,
                     }
                 }

@@ -41,6 +41,7 @@ pub enum CodegenError {
 ///     }],
 ///     reducers: vec![],
 ///     systems: vec![],
+///     predictions: vec![],
 /// };
 /// let source = evertick_codegen::typescript(&module)?;
 /// assert!(source.contains("export interface Position {\n  at: ev.Vec2;\n}"));

@@ -113,6 +113,7 @@ fn garden() -> ModuleDescription {
             reducer("say", vec![field("text", Type::String), field("loud", Type::Bool)]),
         ],
         systems: vec![],
+        predictions: vec![],
     }
 }
 

@@ -79,6 +79,7 @@ pub fn description() -> ModuleDescription {
         rows,
         reducers: Vec::new(),
         systems: Vec::new(),
+        predictions: Vec::new(),
     };
     assert_eq!(description.check(), Ok(()));
     description

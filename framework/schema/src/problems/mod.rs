@@ -1,5 +1,6 @@
 //! The check of a whole description.
 
+mod lanes;
 mod storage;
 
 use std::collections::HashSet;
@@ -45,6 +46,7 @@ impl ModuleDescription {
         for system in &self.systems {
             problems.system(self, system);
         }
+        problems.predictions(self);
         if problems.found.is_empty() { Ok(()) } else { Err(problems.found) }
     }
 }
@@ -125,6 +127,7 @@ impl Problems<'_> {
         }
         self.spatial(&place, row);
         self.visibility(&place, row);
+        self.lanes(&place, row);
     }
 
     fn fields(&mut self, place: &str, fields: &[FieldDef]) {
@@ -284,7 +287,8 @@ impl Problems<'_> {
         let place = format!(".{}()", reducer.name);
         self.fields(&place, &reducer.params);
         self.unstored_fields(&place, &reducer.params);
-        if reducer.kind != ReducerKind::Call && !reducer.params.is_empty() {
+        self.input(&place, reducer);
+        if !matches!(reducer.kind, ReducerKind::Call | ReducerKind::Input) && !reducer.params.is_empty() {
             self.add(&place, format!("{:?} reducers take no arguments", reducer.kind));
         }
         if reducer.rate.is_some_and(|rate| rate.calls == 0 || rate.per_us <= 0) {

@@ -48,6 +48,7 @@ fn module(rows: &[RowDef], reducers: &[ReducerDef]) -> ModuleDescription {
         rows: rows.to_vec(),
         reducers: reducers.to_vec(),
         systems: vec![],
+        predictions: vec![],
     };
     module.check().unwrap();
     module

@@ -88,6 +88,7 @@ pub fn description() -> ModuleDescription {
         ],
         reducers: vec![act, give],
         systems: vec![],
+        predictions: vec![],
     }
 }
 

@@ -68,6 +68,7 @@ impl Game {
             rows: rows(),
             reducers: vec![],
             systems: vec![],
+            predictions: vec![],
         };
         Self { description, guest: NativeGuest::default() }
     }

@@ -138,6 +138,7 @@ pub fn description() -> ModuleDescription {
         rows: vec![Score::def(), Title::def(), Secret::def(), Said::def()],
         reducers: vec![Spawn::def(), Increment::def(), Say::def(), Look::def(), Crash::def()],
         systems: Vec::new(),
+        predictions: Vec::new(),
     }
 }
 

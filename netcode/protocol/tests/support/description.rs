@@ -65,6 +65,7 @@ pub fn kinds() -> ModuleDescription {
         ],
         reducers: vec![],
         systems: vec![],
+        predictions: vec![],
     };
     description.check().unwrap();
     description
