@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use evertick_schema::{ABI_VERSION, ModuleDescription, ReducerDef, Row, RowDef, RowError, SystemDef};
+use evertick_schema::{
+    ABI_VERSION, ModuleDescription, PredictionDef, ReducerDef, Row, RowDef, RowError, SystemDef,
+};
 
 use crate::builtin::{Owner, Player};
 use crate::conflicts;
 use crate::ctx::Ctx;
-use crate::rows::ModuleRow;
+use crate::rows::{ModuleCall, ModuleRow};
 use crate::slot::{Numbering, Slot};
 use crate::system::View;
 
@@ -17,12 +19,16 @@ pub type RunReducer = fn(&mut Ctx, &[u8], &mut Vec<u8>) -> Result<(), RowError>;
 /// Runs a system on what a view shows.
 pub type RunSystem = fn(&View<'_>);
 
+/// Reads the row and the input's arguments, and changes the row by them and the seconds of a tick.
+pub type RunPrediction = fn(&mut [u8], &[u8], f32) -> Result<(), RowError>;
+
 /// What one file adds to its module; made by [`plugin!`](crate::plugin!).
 #[derive(Clone, Copy)]
 pub struct Plugin {
     rows: &'static [RowEntry],
     reducers: &'static [ReducerEntry],
     systems: &'static [SystemEntry],
+    predictions: &'static [PredictionEntry],
 }
 
 impl Plugin {
@@ -31,15 +37,17 @@ impl Plugin {
         rows: &'static [RowEntry],
         reducers: &'static [ReducerEntry],
         systems: &'static [SystemEntry],
+        predictions: &'static [PredictionEntry],
     ) -> Self {
-        Self { rows, reducers, systems }
+        Self { rows, reducers, systems, predictions }
     }
 }
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Plugin({} rows, ", self.rows.len())?;
-        write!(f, "{} reducers, {} systems)", self.reducers.len(), self.systems.len())
+        write!(f, "{} reducers, {} systems, ", self.reducers.len(), self.systems.len())?;
+        write!(f, "{} predictions)", self.predictions.len())
     }
 }
 
@@ -78,7 +86,16 @@ pub struct SystemEntry {
     pub run: RunSystem,
 }
 
-/// The row numbers that descriptions of systems name.
+/// A prediction in a plugin's list.
+#[derive(Clone, Copy)]
+pub struct PredictionEntry {
+    /// Its description.
+    pub describe: fn(&Numbers<'_>) -> PredictionDef,
+    /// Its code.
+    pub run: RunPrediction,
+}
+
+/// The numbers that descriptions of systems and predictions name.
 #[derive(Debug)]
 pub struct Numbers<'a>(&'a Numbering);
 
@@ -86,6 +103,11 @@ impl Numbers<'_> {
     /// The number of `T`; one that is not there when `T` is in no plugin, which the description's check finds.
     pub fn row<T: ModuleRow>(&self) -> u32 {
         self.0.number(T::slot()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the reducer that `C` calls; likewise.
+    pub fn reducer<C: ModuleCall>(&self) -> u32 {
+        self.0.number(C::slot()).unwrap_or(u32::MAX)
     }
 }
 
@@ -128,6 +150,7 @@ pub(crate) struct Assembled {
     pub(crate) numbering: Numbering,
     reducers: Vec<ReducerEntry>,
     systems: Vec<SystemEntry>,
+    predictions: Vec<PredictionEntry>,
 }
 
 impl Assembled {
@@ -141,7 +164,8 @@ impl Assembled {
             numbering.assign((reducer.slot)(), number);
         }
         let systems = module.plugins.iter().flat_map(|plugin| plugin.systems).copied().collect();
-        Self { module: *module, numbering, reducers, systems }
+        let predictions = module.plugins.iter().flat_map(|plugin| plugin.predictions).copied().collect();
+        Self { module: *module, numbering, reducers, systems, predictions }
     }
 
     pub(crate) fn describe(&self) -> ModuleDescription {
@@ -152,7 +176,7 @@ impl Assembled {
             rows: self.module.rows().map(|row| (row.def)()).collect(),
             reducers: self.reducers.iter().map(|reducer| (reducer.describe)()).collect(),
             systems: self.systems.iter().map(|system| (system.describe)(&numbers)).collect(),
-            predictions: Vec::new(),
+            predictions: self.predictions.iter().map(|entry| (entry.describe)(&numbers)).collect(),
         }
     }
 
@@ -179,5 +203,16 @@ impl Assembled {
             panic!("module {} has no system number {system}", self.module.name);
         };
         (entry.run)(view);
+    }
+
+    /// Changes `row` as prediction number `prediction` does for an input's `args` and a tick of `seconds`.
+    #[inline]
+    pub(crate) fn predict(&self, prediction: u32, row: &mut [u8], args: &[u8], seconds: f32) {
+        let Some(entry) = self.predictions.get(prediction as usize) else {
+            panic!("module {} has no prediction number {prediction}", self.module.name);
+        };
+        if let Err(error) = (entry.run)(row, args, seconds) {
+            panic!("prediction number {prediction} was called with a bad row or bad arguments: {error}");
+        }
     }
 }

@@ -13,6 +13,9 @@
 /// | `visible = everyone` | everyone who is connected |
 /// | `spatial` | places the entity in space: by its first `Vec2` or `Vec3` (x and z count), and a `space: u32` if it has one |
 /// | `spatial(at = field, space = field)` | the same, by these fields |
+/// | `latest`, `ordered` | whether changes travel on the latest lane, where only the newest values matter and what is lost is not sent again; by default those of `spatial` components do |
+/// | `detail` | of what is `near`: only sessions whose focus is close get it, within half the radius |
+/// | `on_demand` | rows go only to sessions that ask for them by a query |
 /// | `durable` | a change is on the disk before clients are shown it; the default |
 /// | `checkpoint`, `checkpoint = "5s"` | inserts and removals are stored as if durable; updates every 5 seconds, or as often as it says |
 /// | `transient` | rows live in memory only, and are gone after a restart |
@@ -59,7 +62,7 @@ pub use evertick_module_macros::component;
 /// Makes a struct a table: a row type keyed by the field `key = field`, which has a unique index. Each row is an entity
 /// with that one component, so all that works on components works on it too.
 ///
-/// It takes `visible`, the storage classes, `was` and `module` as [`#[component]`](macro@crate::component) does; nothing in
+/// It takes `visible`, `latest`, `ordered`, `on_demand`, the storage classes, `was` and `module` as [`#[component]`](macro@crate::component) does; nothing in
 /// a table is `near`, and its `owner` is named by a field.
 ///
 /// ```
@@ -74,7 +77,7 @@ pub use evertick_module_macros::component;
 /// ```
 pub use evertick_module_macros::table;
 
-/// Makes a struct a resource: a row type with one row. It takes `visible`, the storage classes, `was` and `module` as
+/// Makes a struct a resource: a row type with one row. It takes `visible`, `latest`, `ordered`, the storage classes, `was` and `module` as
 /// [`#[component]`](macro@crate::component) does.
 ///
 /// ```
@@ -108,6 +111,7 @@ pub use evertick_module_macros::event;
 ///
 /// | argument | |
 /// | --- | --- |
+/// | `input` | runs at the tick that a client means it for, at most once a session and tick, before timers and systems; a client sends it by `input`, not by `call`; its arguments have a fixed size and it returns `()` |
 /// | `init` | runs once, when the world is made |
 /// | `connect` | runs when a session opens; a refusal turns it away |
 /// | `disconnect` | runs when a session has closed |
@@ -138,6 +142,42 @@ pub use evertick_module_macros::event;
 /// # fn main() {}
 /// ```
 pub use evertick_module_macros::reducer;
+
+/// Makes a function a prediction: `fn(row: &mut Row, .., seconds: f32)`, with arguments of the reducer `input = name` by their
+/// names. Clients run it at once for their own inputs, and again from each newer row that the server sends; a server's
+/// system that calls it too does the same with the same numbers.
+///
+/// It changes the row and does nothing else: there is no [`Ctx`](crate::Ctx), and in a browser whatever would need the server
+/// traps, random numbers and the log included. The row is a component of fixed size.
+///
+/// ```
+/// # use evertick_module::prelude::*;
+/// # #[component(visible = near, spatial)] pub struct Body { pub at: Vec2 }
+/// # #[component] pub struct Steering { pub toward: Vec2 }
+/// # #[derive(Debug, Refusal)] pub enum SteerRefusal { #[refusal("you are not in the world", missing)] NotHere }
+/// #[reducer(input)]
+/// fn steer(ctx: &mut Ctx, toward: Vec2) -> Result<(), SteerRefusal> {
+///     let player = ctx.player()?;
+///     ctx.set(player, Steering { toward });
+///     Ok(())
+/// }
+///
+/// #[predict(input = steer)]
+/// pub fn walk(body: &mut Body, toward: Vec2, seconds: f32) {
+///     body.at += toward.clamp_length_max(1.0) * 4.0 * seconds;
+/// }
+///
+/// #[system]
+/// fn travel(now: Now, mut walkers: Query<(&mut Body, &Steering)>) {
+///     let seconds = now.delta().as_secs_f32();
+///     walkers.for_each(|(body, steering)| walk(body, steering.toward, seconds));
+/// }
+///
+/// pub const PLUGIN: Plugin =
+///     plugin! { rows: [Body, Steering], reducers: [steer], systems: [travel], predictions: [walk] };
+/// # fn main() {}
+/// ```
+pub use evertick_module_macros::predict;
 
 /// Makes a function a system: code that sweeps columns. Its parameters say what it reads and writes; they are written
 /// without lifetimes.
@@ -192,8 +232,8 @@ pub use evertick_module_macros::Refusal;
 /// ```
 pub use evertick_module_macros::Field;
 
-/// Lists what one file adds to its module, as a [`Plugin`](crate::Plugin): `rows`, `reducers` and `systems`, each a list of
-/// names. What is not listed is "never used", says the compiler.
+/// Lists what one file adds to its module, as a [`Plugin`](crate::Plugin): `rows`, `reducers`, `systems` and `predictions`, each a
+/// list of names. What is not listed is "never used", says the compiler.
 pub use evertick_module_macros::plugin;
 
 /// Puts plugins together to a module: `export_module! { name: "game", plugins: [gather::PLUGIN, movement::PLUGIN] }`, once,

@@ -1,6 +1,6 @@
 //! What the generated entry of a reducer calls.
 
-use evertick_schema::{Field, Refusal, RowError, RowReader, RowWriter, Type};
+use evertick_schema::{Field, Refusal, Row, RowError, RowReader, RowWriter, Type};
 
 /// How a reducer ended, as the ABI's first byte.
 const OK: u8 = 0;
@@ -42,4 +42,15 @@ fn refused(refusal: &impl Refusal, out: &mut Vec<u8>) {
     out.extend_from_slice(&(refusal.message.len() as u32).to_le_bytes());
     out.extend_from_slice(refusal.message.as_bytes());
     out.extend_from_slice(&refusal.fields);
+}
+
+/// Changes a flat row in place: reads it, runs `change`, and writes it back.
+#[inline]
+pub fn predict_row<T: Row>(bytes: &mut [u8], change: impl FnOnce(&mut T)) -> Result<(), RowError> {
+    let mut row = T::decode(bytes)?;
+    change(&mut row);
+    let mut changed = Vec::with_capacity(T::SIZE);
+    row.encode(&mut changed);
+    bytes.copy_from_slice(&changed);
+    Ok(())
 }

@@ -90,7 +90,7 @@ pub use evertick_schema as schema;
 
 pub use assemble::{Module, Plugin};
 pub use attributes::{
-    Field, Refusal, component, event, export_module, plugin, reducer, resource, system, table,
+    Field, Refusal, component, event, export_module, plugin, predict, reducer, resource, system, table,
 };
 pub use builtin::{Owner, Player};
 pub use bundle::Bundle;
@@ -110,8 +110,10 @@ pub use time::TimeUnits;
 /// What the macros' output names. Not for use by hand; it may change in any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::assemble::{Numbers, ReducerEntry, RowEntry, RunReducer, RunSystem, SystemEntry};
-    pub use crate::entry::{finish, returns, row_reader};
+    pub use crate::assemble::{
+        Numbers, PredictionEntry, ReducerEntry, RowEntry, RunPrediction, RunReducer, RunSystem, SystemEntry,
+    };
+    pub use crate::entry::{finish, predict_row, returns, row_reader};
     pub use crate::errors::{DuplicateVariant, MissingVariant};
     pub use crate::log::{Level, write as log};
     pub use crate::padding::{Padding, Part};

@@ -125,6 +125,15 @@ impl Instance {
         })
     }
 
+    /// Changes `row` as prediction number `prediction` does for an input's `args` and a tick of `seconds`.
+    ///
+    /// # Panics
+    ///
+    /// When the prediction does, or uses anything of the server; when `row` or `args` are not of the types in its description.
+    pub fn predict(&self, prediction: u32, row: &mut [u8], args: &[u8], seconds: f32) {
+        self.assembled.predict(prediction, row, args, seconds);
+    }
+
     /// The row numbers of the columns that parameter number `param` of system number `system` shows.
     pub fn columns(&self, system: u32, param: usize) -> Vec<u32> {
         let def = self.description.systems.get(system as usize).and_then(|system| system.params.get(param));

@@ -6,6 +6,6 @@ pub use crate::schema::{Duration, EntityId, Identity, NoRefusal, SessionId, Time
 pub use crate::{
     Bundle, Commands, Component, Ctx, Duplicate, Event, Field, Focus, Missing, Module, Near, Now, Owner,
     Place, Player, Plugin, Query, Refusal, Res, ResMut, Resource, Rng, Table, TimeUnits, TimerId, With,
-    Without, WriteError, component, debug, ensure, error, event, export_module, info, plugin, reducer,
-    resource, system, table, trace, warn,
+    Without, WriteError, component, debug, ensure, error, event, export_module, info, plugin, predict,
+    reducer, resource, system, table, trace, warn,
 };

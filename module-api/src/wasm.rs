@@ -97,3 +97,24 @@ pub unsafe fn run(module: fn() -> Module, system: u32, view: u32) -> u64 {
         packed(out)
     })
 }
+
+/// `evertick_predict`.
+///
+/// # Safety
+///
+/// The bytes of the row and those of the arguments, each an address and a length, are initialized, do not overlap, and nobody
+/// else touches them during the call.
+pub unsafe fn predict(
+    module: fn() -> Module,
+    prediction: u32,
+    row: (u32, u32),
+    args: (u32, u32),
+    seconds: f32,
+) {
+    let guest = guest(module);
+    // SAFETY: the caller promises it.
+    let row = unsafe { std::slice::from_raw_parts_mut(row.0 as *mut u8, row.1 as usize) };
+    // SAFETY: the caller promises it.
+    let args = unsafe { std::slice::from_raw_parts(args.0 as *const u8, args.1 as usize) };
+    guest.predict(prediction, row, args, seconds);
+}

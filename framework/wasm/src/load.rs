@@ -138,6 +138,9 @@ impl Engine {
             output(instance.memory(), packed, DESCRIPTION_BYTES_MAX, "a description").map_err(failed)?;
         let description = ModuleDescription::from_json(json)?;
         description.check().map_err(LoadError::Schema)?;
+        if !description.predictions.is_empty() {
+            check_function(&module, &PREDICT)?;
+        }
         drop(instance);
 
         let name = Arc::from(description.name.as_str());
@@ -189,8 +192,11 @@ fn check_imports(engine: &Engine, module: &Module, limits: &GuestLimits) -> Resu
     Ok(())
 }
 
-/// The functions that a guest exports: name, parameters, results, and how to say that.
-const EXPORTS: [(&str, &[ValType], &[ValType], &str); 5] = [
+/// A function that a guest exports: name, parameters, results, and how to say that.
+type Export = (&'static str, &'static [ValType], &'static [ValType], &'static str);
+
+/// Those of every guest.
+const EXPORTS: [Export; 5] = [
     ("evertick_abi", &[], &[ValType::I32], "() -> i32"),
     ("evertick_describe", &[], &[ValType::I64], "() -> i64"),
     ("evertick_alloc", &[ValType::I32], &[ValType::I32], "(i32) -> i32"),
@@ -198,20 +204,26 @@ const EXPORTS: [(&str, &[ValType], &[ValType], &str); 5] = [
     ("evertick_run", &[ValType::I32, ValType::I32], &[ValType::I64], "(i32, i32) -> i64"),
 ];
 
+/// That of a guest with predictions. The server never calls it: clients do.
+const PREDICT: Export = (
+    "evertick_predict",
+    &[ValType::I32, ValType::I32, ValType::I32, ValType::I32, ValType::I32, ValType::F32],
+    &[],
+    "(i32, i32, i32, i32, i32, f32)",
+);
+
 fn check_exports(module: &Module) -> Result<(), LoadError> {
     if !matches!(module.get_export("memory"), Some(ExternType::Memory(_))) {
         return Err(LoadError::Export { name: "memory", signature: "a linear memory" });
     }
-    for (name, params, results, signature) in EXPORTS {
-        let fits = match module.get_export(name) {
-            Some(ExternType::Func(ty)) => same(ty.params(), params) && same(ty.results(), results),
-            _ => false,
-        };
-        if !fits {
-            return Err(LoadError::Export { name, signature });
-        }
+    EXPORTS.iter().try_for_each(|export| check_function(module, export))
+}
+
+fn check_function(module: &Module, &(name, params, results, signature): &Export) -> Result<(), LoadError> {
+    match module.get_export(name) {
+        Some(ExternType::Func(ty)) if same(ty.params(), params) && same(ty.results(), results) => Ok(()),
+        _ => Err(LoadError::Export { name, signature }),
     }
-    Ok(())
 }
 
 fn same(have: impl ExactSizeIterator<Item = ValType>, want: &[ValType]) -> bool {

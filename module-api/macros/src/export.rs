@@ -82,6 +82,19 @@ pub(crate) fn expand(export: &Export) -> TokenStream {
                 // SAFETY: the host calls this with the address of a view that it has written.
                 unsafe { wasm::run(module, system, view) }
             }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn evertick_predict(
+                prediction: u32,
+                row: u32,
+                row_len: u32,
+                args: u32,
+                args_len: u32,
+                seconds: f32,
+            ) {
+                // SAFETY: whoever predicts calls this with a row and arguments that it has written, side by side.
+                unsafe { wasm::predict(module, prediction, (row, row_len), (args, args_len), seconds) }
+            }
         };
     }
 }

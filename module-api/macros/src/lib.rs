@@ -10,9 +10,11 @@ mod derive_field;
 mod export;
 mod fields;
 mod function;
+mod kind;
 mod lanes;
 mod paths;
 mod plugin;
+mod predict;
 mod reducer;
 mod refusal;
 mod row;
@@ -28,28 +30,28 @@ use crate::args::Args;
 /// Makes a struct a component: a row type keyed by entity.
 #[proc_macro_attribute]
 pub fn component(args: TokenStream, item: TokenStream) -> TokenStream {
-    row_type(row::Kind::Component, args, item)
+    row_type(kind::Kind::Component, args, item)
 }
 
 /// Makes a struct a table: a row type keyed by a field of its own.
 #[proc_macro_attribute]
 pub fn table(args: TokenStream, item: TokenStream) -> TokenStream {
-    row_type(row::Kind::Table, args, item)
+    row_type(kind::Kind::Table, args, item)
 }
 
 /// Makes a struct a resource: a row type with one row.
 #[proc_macro_attribute]
 pub fn resource(args: TokenStream, item: TokenStream) -> TokenStream {
-    row_type(row::Kind::Resource, args, item)
+    row_type(kind::Kind::Resource, args, item)
 }
 
 /// Makes a struct an event: a row that is sent and never stored.
 #[proc_macro_attribute]
 pub fn event(args: TokenStream, item: TokenStream) -> TokenStream {
-    row_type(row::Kind::Event, args, item)
+    row_type(kind::Kind::Event, args, item)
 }
 
-fn row_type(kind: row::Kind, args: TokenStream, item: TokenStream) -> TokenStream {
+fn row_type(kind: kind::Kind, args: TokenStream, item: TokenStream) -> TokenStream {
     let args = parse_macro_input!(args as Args);
     let item = parse_macro_input!(item as syn::ItemStruct);
     row::expand(kind, &args, item).into()
@@ -69,6 +71,14 @@ pub fn system(args: TokenStream, item: TokenStream) -> TokenStream {
     let args = parse_macro_input!(args as Args);
     let item = parse_macro_input!(item as syn::ItemFn);
     finish(system::expand(&args, item.clone()), &item)
+}
+
+/// Makes a function a prediction: what clients run at once for an input of their own.
+#[proc_macro_attribute]
+pub fn predict(args: TokenStream, item: TokenStream) -> TokenStream {
+    let args = parse_macro_input!(args as Args);
+    let item = parse_macro_input!(item as syn::ItemFn);
+    finish(predict::expand(&args, item.clone()), &item)
 }
 
 /// Makes an enum the refusal of reducers.

@@ -1,7 +1,8 @@
 //! `#[reducer]`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Error, Expr, GenericArgument, ItemFn, Lit, PathArguments, Result, ReturnType, Type};
 
 use crate::args::{self, Args};
@@ -17,6 +18,12 @@ pub(crate) fn expand(args: &Args, mut item: ItemFn) -> Result<TokenStream> {
     let name = item.sig.ident.clone();
     let params = params(&item, &attributes)?;
     let (output, refusal) = result(&item.sig.output)?;
+    if attributes.kind == "Input" && !matches!(&output, Type::Tuple(tuple) if tuple.elems.is_empty()) {
+        return Err(Error::new_spanned(
+            output,
+            "an input returns nothing, as nobody waits for it: `Result<(), ..>`",
+        ));
+    }
     let (output, refusal) = (function::inside(&output), function::inside(&refusal));
     let module = Reducer { name: name.to_string(), attributes, params, output, refusal }.module();
     let docs = function::docs(&item.attrs, &format!("The reducer `{name}`."));
@@ -36,8 +43,23 @@ const KINDS: [(&str, &str); 4] =
     [("init", "Init"), ("connect", "Connect"), ("disconnect", "Disconnect"), ("upgrade", "Upgrade")];
 
 fn attributes(args: &Args) -> Result<Attributes> {
-    args.only("`#[reducer]`", &["init", "connect", "disconnect", "upgrade", "private", "role", "rate"])?;
+    args.only(
+        "`#[reducer]`",
+        &["input", "init", "connect", "disconnect", "upgrade", "private", "role", "rate"],
+    )?;
     let mut kind = "Call";
+    if args.flag("input")? {
+        if let Some(arg) = args.iter().find(|arg| arg.name != "input" && arg.name != "role") {
+            return Err(Error::new(
+                arg.name.span(),
+                format!(
+                    "an input is sent by clients and runs at most once a tick for each session: leave `{}` out",
+                    arg.name
+                ),
+            ));
+        }
+        kind = "Input";
+    }
     for (name, variant) in KINDS {
         if args.flag(name)? {
             if kind != "Call" || args.iter().count() > 1 {
@@ -76,7 +98,7 @@ fn params(item: &ItemFn, attributes: &Attributes) -> Result<Vec<Field>> {
     let mut fields = Vec::new();
     for param in params {
         let (name, ty) = param?;
-        if attributes.kind != "Call" {
+        if !matches!(attributes.kind, "Call" | "Input") {
             return Err(Error::new(
                 name.span(),
                 "nobody calls this reducer, so it has no arguments but `ctx`",
@@ -178,7 +200,18 @@ impl Reducer {
             |(calls, per_us)| quote!(::evertick_module::schema::RateDef { calls: #calls, per_us: #per_us }),
         ));
         let params = self.params.iter().map(Field::def);
+        let flat = self.params.iter().filter(|_| self.attributes.kind == "Input").map(|param| {
+            let ty = &param.ty;
+            quote_spanned! { ty.span() =>
+                const _: () = ::core::assert!(
+                    <#ty as ::evertick_module::schema::Field>::FLAT,
+                    "an input's arguments have a fixed size: texts, lists and options go by a call",
+                );
+            }
+        });
         quote! {
+            #(#flat)*
+
             #[doc(hidden)]
             pub const fn __entry(
                 run: ::evertick_module::__private::RunReducer,
@@ -204,13 +237,24 @@ impl Reducer {
         }
     }
 
-    /// Decodes the arguments straight from the input, runs `reducer`, and encodes how it ended.
+    /// Reads the arguments; and reads them straight from the input, runs `reducer`, and encodes how it ended.
     fn invoke(&self) -> TokenStream {
         let Self { output, refusal, .. } = self;
         let types: Vec<_> = self.params.iter().map(|param| &param.ty).collect();
         let names: Vec<_> = self.params.iter().map(|param| &param.name).collect();
         let read = fields::read(&self.params, &quote!(&row), &quote!(0));
         quote! {
+            #[doc(hidden)]
+            #[inline(always)]
+            pub fn __decode(
+                args: &[u8],
+            ) -> ::core::result::Result<Call, ::evertick_module::schema::RowError> {
+                let size = const { 0 #(+ <#types as ::evertick_module::schema::Field>::SIZE)* };
+                #[allow(unused_variables)]
+                let row = ::evertick_module::__private::row_reader(args, size, false)?;
+                ::core::result::Result::Ok(Call { #read })
+            }
+
             #[doc(hidden)]
             #[inline(always)]
             pub fn __invoke<F>(
@@ -225,10 +269,7 @@ impl Reducer {
                     #(#types),*
                 ) -> ::core::result::Result<#output, #refusal>,
             {
-                let size = const { 0 #(+ <#types as ::evertick_module::schema::Field>::SIZE)* };
-                #[allow(unused_variables)]
-                let row = ::evertick_module::__private::row_reader(args, size, false)?;
-                let Call { #(#names),* } = Call { #read };
+                let Call { #(#names),* } = __decode(args)?;
                 ::evertick_module::__private::finish(reducer(ctx, #(#names),*), out);
                 ::core::result::Result::Ok(())
             }

@@ -6,61 +6,8 @@ use syn::{Error, Expr, Ident, ItemStruct, Result, parse_quote};
 
 use crate::args::{self, Arg, Args, Value};
 use crate::fields::{self, Field, Index, IndexKind};
+use crate::kind::Kind;
 use crate::{lanes, storage};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Component,
-    Table,
-    Resource,
-    Event,
-}
-
-impl Kind {
-    const fn attribute(self) -> &'static str {
-        match self {
-            Self::Component => "`#[component]`",
-            Self::Table => "`#[table]`",
-            Self::Resource => "`#[resource]`",
-            Self::Event => "`#[event]`",
-        }
-    }
-
-    /// The arguments it takes; the first says who sees its rows.
-    const fn known(self) -> &'static [&'static str] {
-        match self {
-            Self::Component => &[
-                "visible",
-                "spatial",
-                "latest",
-                "ordered",
-                "detail",
-                "on_demand",
-                "durable",
-                "checkpoint",
-                "transient",
-                "was",
-                "module",
-            ],
-            Self::Table => &[
-                "visible",
-                "key",
-                "latest",
-                "ordered",
-                "on_demand",
-                "durable",
-                "checkpoint",
-                "transient",
-                "was",
-                "module",
-            ],
-            Self::Resource => {
-                &["visible", "latest", "ordered", "durable", "checkpoint", "transient", "was", "module"]
-            }
-            Self::Event => &["to", "at", "module"],
-        }
-    }
-}
 
 pub(crate) fn expand(kind: Kind, args: &Args, mut item: ItemStruct) -> TokenStream {
     let taken = fields::take(&mut item.fields, true);
