@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::error::TransportError;
 
@@ -17,6 +17,11 @@ pub trait Connection: Send + Unpin + 'static {
     ///
     /// Writes what is queued as a side effect, so that a task that only receives still answers pings.
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>>;
+
+    /// The lane of the message that was received last; [`Lane::Control`] where all lanes are one order.
+    fn last_lane(&self) -> Lane {
+        Lane::Control
+    }
 
     /// Queues one message, which is the concatenation of `parts`, on a lane. Large parts are shared, not copied, where the
     /// transport allows it. Nothing is written until the connection is polled.
@@ -69,6 +74,18 @@ pub trait ConnectionExt: Connection {
 }
 
 impl<C: Connection + ?Sized> ConnectionExt for C {}
+
+/// A message of which the parts are given; one part is not copied.
+pub(crate) fn joined(parts: &[Bytes]) -> Bytes {
+    match parts {
+        [one] => one.clone(),
+        _ => {
+            let mut all = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+            parts.iter().for_each(|part| all.extend_from_slice(part));
+            all.freeze()
+        }
+    }
+}
 
 /// Which way a message goes. Order holds within [`Lane::Control`] and within [`Lane::World`]. Where a transport has one stream
 /// only, all lanes go over it in the order in which they were sent.

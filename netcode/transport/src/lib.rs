@@ -15,7 +15,10 @@
 //!   apart from answers to pings, which have a bound of their own, nothing else grows the queue.
 //! * A message is received whole or not at all, and never larger than the limit given.
 //! * A connection belongs to one task at a time. Several places may poll it, with wakers of that task only.
+//! * Messages go on a [`Lane`]: order holds within control and within the world; the latest may get lost.
 //! * There is no compression: game frames are bit-packed and would grow.
+//!
+//! * [`simulate`] puts a bad network around any connection: latency, loss, what comes twice or out of order.
 //!
 //! This crate knows nothing of game state: what is in a message, who is connected and what they may do is decided above.
 
@@ -30,6 +33,7 @@ mod limits;
 mod listener;
 mod loopback;
 mod quic;
+mod simulate;
 mod tcp;
 pub mod tls;
 mod url;
@@ -46,5 +50,6 @@ pub use limits::{KeepAlive, Limits};
 pub use listener::{Acceptor, Incoming, LastPackets, Listener};
 pub use loopback::{Loopback, loopback};
 pub use quic::{QuicCertificate, QuicOptions};
+pub use simulate::{Conditions, simulate};
 pub use tcp::ListenerOptions;
 pub use url::{Scheme, Url, UrlError};

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals, joined};
 use crate::error::{CloseReason, TransportError};
 use crate::limits::Limits;
 
@@ -88,14 +88,7 @@ impl Connection for Loopback {
         if self.closing.is_some() {
             return;
         }
-        let message = match parts {
-            [one] => one.clone(),
-            _ => {
-                let mut all = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-                parts.iter().for_each(|part| all.extend_from_slice(part));
-                all.freeze()
-            }
-        };
+        let message = joined(parts);
         self.queued.messages += 1;
         self.queued.bytes += message.len();
         self.waiting.push_back(message);

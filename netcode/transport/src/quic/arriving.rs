@@ -19,6 +19,7 @@ use super::faults::{broken, is_broken};
 use super::framing::{LATEST, Record, WORLD};
 use super::incoming::{Incoming, poll_chunk};
 use super::latest::Receiving;
+use crate::connection::Lane;
 use crate::error::{CloseReason, TransportError};
 use crate::limits::Limits;
 
@@ -50,6 +51,8 @@ pub(super) struct Arriving {
     greeted: bool,
     /// World and latest take turns.
     latest_turn: bool,
+    /// Of the last message.
+    last_lane: Lane,
     /// What the control stream ended with.
     end: Option<TransportError>,
     patience: Option<Pin<Box<Sleep>>>,
@@ -71,11 +74,17 @@ impl Arriving {
             latest: Receiving::new(limits.message_bytes_max),
             greeted: false,
             latest_turn: false,
+            last_lane: Lane::Control,
             end: None,
             patience: None,
             over: false,
             discard_bytes_max: DISCARD_BYTES_MAX,
         }
+    }
+
+    /// The lane of the last message.
+    pub(super) fn last_lane(&self) -> Lane {
+        self.last_lane
     }
 
     /// Silence after which a session counts as gone.
@@ -108,7 +117,10 @@ impl Arriving {
         {
             self.greeted = true;
             self.end = Some(match record {
-                Ok(Some(Record::Message(message))) => return Poll::Ready(Ok(message)),
+                Ok(Some(Record::Message(message))) => {
+                    self.last_lane = Lane::Control;
+                    return Poll::Ready(Ok(message));
+                }
                 Ok(Some(Record::Close(reason))) => TransportError::Closed(reason),
                 Ok(None) => TransportError::Closed(CloseReason::default()),
                 Err(error) if is_broken(&error) => return Poll::Ready(Err(error)),
@@ -122,9 +134,12 @@ impl Arriving {
         }
         for _ in 0..2 {
             self.latest_turn = !self.latest_turn;
-            let next =
-                if self.latest_turn { self.poll_latest(session, context) } else { self.poll_world(context) };
+            let (lane, next) = match self.latest_turn {
+                true => (Lane::Latest, self.poll_latest(session, context)),
+                false => (Lane::World, self.poll_world(context)),
+            };
             if next.is_ready() {
+                self.last_lane = lane;
                 return next;
             }
         }

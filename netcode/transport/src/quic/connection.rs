@@ -13,7 +13,7 @@
 
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use web_transport_quinn::{RecvStream, SendStream, Session};
 
@@ -21,7 +21,7 @@ use super::arriving::{Arriving, Side};
 use super::framing::WORLD;
 use super::latest::Sending;
 use super::outgoing::Outgoing;
-use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals, joined};
 use crate::error::TransportError;
 use crate::limits::Limits;
 
@@ -102,7 +102,7 @@ impl QuicConnection {
 
     /// Sends as a datagram if it fits into one.
     fn send_latest(&mut self, parts: &[Bytes]) {
-        let length = parts.iter().map(Bytes::len).sum();
+        let length: usize = parts.iter().map(Bytes::len).sum();
         let bytes_max = self.session.max_datagram_size();
         if length > bytes_max {
             return match self.side {
@@ -114,15 +114,7 @@ impl QuicConnection {
         }
         // quinn makes room by dropping what waits longest.
         let pushes_out = length > self.session.datagram_send_buffer_space();
-        let message = match parts {
-            [one] => one.clone(),
-            _ => {
-                let mut all = BytesMut::with_capacity(length);
-                parts.iter().for_each(|part| all.extend_from_slice(part));
-                all.freeze()
-            }
-        };
-        let refused = self.session.send_datagram(message).is_err();
+        let refused = self.session.send_datagram(joined(parts)).is_err();
         if pushes_out || refused {
             self.latest.drop_one();
         }
@@ -140,6 +132,10 @@ impl Connection for QuicConnection {
         // An error in writing is seen when reading too, after what the peer had sent before.
         let _the_rest_later = self.poll_drain(context);
         self.arriving.poll_message(&mut self.session, context)
+    }
+
+    fn last_lane(&self) -> Lane {
+        self.arriving.last_lane()
     }
 
     fn send(&mut self, lane: Lane, parts: &[Bytes]) {

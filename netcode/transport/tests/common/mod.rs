@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evertick_transport::{
-    Acceptor, ClientOptions, Connection, Limits, Listener, ListenerOptions, QuicCertificate, QuicOptions,
-    connect, loopback, tls,
+    Acceptor, ClientOptions, Conditions, Connection, Limits, Listener, ListenerOptions, QuicCertificate,
+    QuicOptions, connect, loopback, simulate, tls,
 };
 
 /// Longer than anything here takes; only a hang gets there.
@@ -29,7 +29,37 @@ pub(crate) enum Over {
     Quic,
     /// A browser's way, by another implementation of the client.
     WebTransport,
+    /// With a bad network before the client.
+    BadLoopback,
+    BadWebSocket,
+    BadWss,
+    BadQuic,
+    BadWebTransport,
 }
+
+impl Over {
+    fn without_network(self) -> (Self, bool) {
+        match self {
+            Self::BadLoopback => (Self::Loopback, true),
+            Self::BadWebSocket => (Self::WebSocket, true),
+            Self::BadWss => (Self::Wss, true),
+            Self::BadQuic => (Self::Quic, true),
+            Self::BadWebTransport => (Self::WebTransport, true),
+            good => (good, false),
+        }
+    }
+}
+
+/// Of all troubles some.
+const BAD_NETWORK: Conditions = Conditions {
+    latency: Duration::from_millis(3),
+    jitter: Duration::from_millis(3),
+    loss: 0.05,
+    burst: 2.0,
+    duplicate: 0.05,
+    reorder: 0.05,
+    seed: 1,
+};
 
 pub(crate) fn certificate() -> (Arc<tls::ServerConfig>, Arc<tls::ClientConfig>) {
     let made =
@@ -65,6 +95,12 @@ pub(crate) async fn pair(
     server: Limits,
     client: Limits,
 ) -> (Box<dyn Connection>, Box<dyn Connection>) {
+    let (over, bad) = over.without_network();
+    let (server, client) = connected(over, server, client).await;
+    (server, if bad { simulate(client, BAD_NETWORK) } else { client })
+}
+
+async fn connected(over: Over, server: Limits, client: Limits) -> (Box<dyn Connection>, Box<dyn Connection>) {
     let mut client = ClientOptions { limits: client, ..ClientOptions::default() };
     let (mut acceptor, url) = match over {
         Over::Loopback => {
@@ -85,7 +121,7 @@ pub(crate) async fn pair(
             let certificate = QuicCertificate::Signed(tls);
             listen_quic(QuicOptions { certificate, limits: server, ..Default::default() })
         }
-        Over::WebTransport => listen_quic(QuicOptions { limits: server, ..Default::default() }),
+        _ => listen_quic(QuicOptions { limits: server, ..Default::default() }),
     };
     let dialing = async {
         match over {
