@@ -6,7 +6,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const toUtf8 = new TextEncoder();
 
 /** Bytes that may be read behind a message's end, so that bit fields are read as whole words. */
-const PADDING = 8;
+export const PADDING = 8;
 
 /**
  * Reads from a range of bytes; whatever they are, a read gives a value or throws {@link ProtocolError}.
@@ -33,6 +33,11 @@ export class Reader {
     const bytes = new Uint8Array(message.length + PADDING);
     bytes.set(message);
     return new Reader(bytes, 0, message.length);
+  }
+
+  /** Reads `bytes` where they are; behind the `length` that are read there are {@link PADDING} more. */
+  static over(bytes: Uint8Array, length: number): Reader {
+    return new Reader(bytes, 0, length);
   }
 
   /** How many bytes are left. */

@@ -2,12 +2,16 @@
 
 import { Reader, Writer } from "./bytes.ts";
 import { CallFailed, CallRefused, type ConnectionClosed, ProtocolError } from "./errors.ts";
-import { call, type CallReply } from "./messages.ts";
+import type { CallReply } from "./replies.ts";
+import { call } from "./requests.ts";
 import { rowCodec, type RowCodec } from "./row.ts";
 import type { ModuleDef } from "./schema.ts";
 
 /** The most calls that may wait at once; a further one fails as `Busy` without being sent. */
 export const PENDING_CALLS_MAX = 1024;
+
+/** The most bytes of calls that may wait, with the same consequence: they are kept, to be sent again when a session goes on. */
+export const PENDING_BYTES_MAX = 16 << 20;
 
 interface Callee {
   readonly number: number;
@@ -19,6 +23,7 @@ interface Callee {
 
 interface Pending {
   readonly callee: Callee;
+  readonly message: Uint8Array<ArrayBuffer>;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -26,8 +31,11 @@ interface Pending {
 /** Numbers calls, and brings answers to whoever waits for them. */
 export class Calls {
   private readonly callees = new Map<string, Callee>();
+  /** By number, which is the order of sending. */
   private readonly pending = new Map<number, Pending>();
-  private nextSeq = 1;
+  private bytes = 0;
+  private lastSeq = 0;
+  private received = 0;
 
   constructor(module: ModuleDef) {
     module.reducers.forEach((reducer, number) => {
@@ -52,30 +60,58 @@ export class Calls {
     return this.pending.size;
   }
 
-  /** Sends a call; the promise is settled by {@link settle}. */
+  /** How many results the session has brought. */
+  get results(): number {
+    return this.received;
+  }
+
+  /**
+   * A session begins, or goes on: the server has taken its calls up to `taken`, and we have had `results` of their
+   * results.
+   */
+  start(taken: number, results: number): void {
+    this.lastSeq = Math.max(this.lastSeq, taken);
+    this.received = results;
+  }
+
+  /** Another session begins: what waits is lost with the one before. */
+  restart(error: ConnectionClosed): void {
+    this.abandon(error);
+    this.lastSeq = this.received = 0;
+  }
+
+  /** The messages of calls behind number `taken`, in order: the server has not had them. */
+  *after(taken: number): Generator<Uint8Array<ArrayBuffer>> {
+    for (const [seq, { message }] of this.pending) if (seq > taken) yield message;
+  }
+
+  /** Makes a call; `transmit` is given the message to send. The promise is settled by the answer. */
   send(name: string, args: object, transmit: (message: Uint8Array<ArrayBuffer>) => void): Promise<unknown> {
     const callee = this.callees.get(name);
     if (!callee) return Promise.reject(new CallFailed(name, "UnknownReducer", `the module has no reducer ${name} for clients`, 0n));
-    if (this.pending.size >= PENDING_CALLS_MAX) {
-      return Promise.reject(new CallFailed(name, "Busy", `${PENDING_CALLS_MAX} calls wait for an answer already`, 0n));
+    if (this.pending.size >= PENDING_CALLS_MAX || this.bytes >= PENDING_BYTES_MAX) {
+      return Promise.reject(new CallFailed(name, "Busy", `${this.pending.size} calls wait for an answer already`, 0n));
     }
     return new Promise((resolve, reject) => {
       const row = new Writer();
       callee.args.write(row, args as Readonly<Record<string, unknown>>);
-      const seq = this.nextSeq;
-      const message = call(seq, callee.number, row.finish());
-      this.nextSeq = seq === 0xffffffff ? 1 : seq + 1;
-      this.pending.set(seq, { callee, resolve, reject });
+      const message = call(this.lastSeq + 1, callee.number, row.finish());
+      this.lastSeq++;
+      this.bytes += message.length;
+      this.pending.set(this.lastSeq, { callee, message, resolve, reject });
       transmit(message);
     });
   }
 
   /** Brings an answer to its caller. Bytes that are no answer to its call are a {@link ProtocolError}. */
   settle({ seq, result }: CallReply): void {
+    if (seq === 0 || seq > this.lastSeq) throw new ProtocolError(`an answer to call ${seq}, which was not made`);
+    this.received++;
     const pending = this.pending.get(seq);
-    if (!pending) throw new ProtocolError(`an answer to call ${seq}, which was not made`);
+    if (!pending) return; // made by the page before a reload, or answered before
     this.pending.delete(seq);
-    const { callee } = pending;
+    const { callee, message } = pending;
+    this.bytes -= message.length;
     if (result.status === "ok") {
       pending.resolve(readResult(callee, result.payload));
     } else if (result.status === "refused") {
@@ -92,6 +128,7 @@ export class Calls {
   abandon(error: ConnectionClosed): void {
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
+    this.bytes = 0;
   }
 }
 

@@ -1,193 +1,151 @@
-/** A connection to a server, with the replica it keeps up to date. */
+/** A session with a server, over as many connections as it takes, with the replica it keeps up to date. */
 
-import { encodeUtf8 } from "./bytes.ts";
+import { encodeUtf8, type Reader } from "./bytes.ts";
 import { Calls } from "./calls.ts";
 import { TickClock } from "./clock.ts";
-import { type CloseReason, ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
-import { bye, hello, NO_SCHEMA, ping, PROTOCOL_VERSION, readMessage, readReplies, type FrameMessage, type Pong, type Welcome } from "./messages.ts";
-import type { NoArguments, ReducerToken } from "./module.ts";
-import { openBest, type Platform } from "./race.ts";
-import { Replica } from "./replica.ts";
-import { incompatibilities, type ModuleDef, readDescription } from "./schema.ts";
-import { openSocket, platformWebSocket, type Socket, type SocketEvents, type Transport, type WebSocketConstructor } from "./socket.ts";
-import { type ClientStats, Rate } from "./stats.ts";
+import type { Conditions } from "./conditions.ts";
+import { ConnectionClosed, ProtocolError } from "./errors.ts";
+import { type Abandon, attempt, type Receiver, schemaOf } from "./handshake.ts";
+import { Listeners, type Unsubscribe } from "./listeners.ts";
+import { Foresight } from "./foresight.ts";
+import { Inputs } from "./inputs.ts";
+import { InputLead } from "./lead.ts";
+import { type Pong, readMessage, type Welcome } from "./messages.ts";
+import type { ComponentToken, InputToken, NoArguments, PredictionToken, ReducerToken } from "./module.ts";
+import type { ConnectOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import type { Predicted, PredictionOptions, StepFunction } from "./prediction.ts";
+import { Quality } from "./quality.ts";
+import { Retries } from "./reconnect.ts";
+import { readReplies } from "./replies.ts";
+import { type Applied, Replica } from "./replica.ts";
+import { bye, hello, NO_SCHEMA, ping, report, type Resume } from "./requests.ts";
+import type { ModuleDef } from "./schema.ts";
+import type { SimulatedSocket } from "./simulator.ts";
+import type { Lane, Transport } from "./socket.ts";
+import type { ClientStats } from "./stats.ts";
+import { readTicket, writeTicket } from "./ticket.ts";
 import type { EntityId, Identity } from "./values.ts";
 import { View } from "./view.ts";
 
-/** How to connect. */
-export interface ConnectOptions {
-  /** `ws://host:port` or `wss://host:port`. */
-  readonly url: string;
-  /** The module of the generated bindings. Without one, the server's description is asked for. */
-  readonly module?: ModuleDef;
-  /** What proves who we are, at most 4096 bytes; text as UTF-8. Default: nothing. */
-  readonly token?: string | Uint8Array;
-  /**
-   * Asks for every frame as soon as it is made, before the server's disk has what it tells: results of calls arrive
-   * sooner by the time of a disk write. After a crash of the server's machine, some of what was seen may never have
-   * happened. Default: `false`.
-   */
-  readonly unconfirmed?: boolean;
-  /**
-   * How to get there. `"best"` is WebTransport where the server offers it and the browser has it, and a WebSocket
-   * otherwise, or when that is faster; then the connection takes up to a second longer where the server does not answer.
-   * Default: `"best"`, but `"WebSocket"` with the option of that name.
-   */
-  readonly transport?: "best" | "WebSocket";
-  /** The WebSocket to use. Default: the platform's. */
-  readonly WebSocket?: WebSocketConstructor;
-  /** How long the server may take to let us in, in milliseconds. Default: 10,000. */
-  readonly timeoutMs?: number;
-  /** The time between two pings, in milliseconds. Default: 1,000. */
-  readonly pingMs?: number;
-}
+/** How a client stands: `"Reconnecting"` means that the connection was lost and what is seen stands still. */
+export type ConnectionState = "Connected" | "Reconnecting" | "Closed";
+
+/** A server that says nothing for so long, in milliseconds and at least three pings, is lost. */
+const SILENCE_MS = 8_000;
+
+/** The time between two reports, in milliseconds. */
+const REPORT_MS = 2_000;
+
+/** How far states may be from the newest frame, in milliseconds. */
+const STATE_AGE_MS = 2_000;
 
 /**
  * Connects. The promise fails with {@link ConnectionClosed} when the server does not answer or turns us away,
  * {@link SchemaMismatch} when it runs another version of the module, {@link ProtocolError} when it speaks nonsense.
  */
 export function connect(options: ConnectOptions): Promise<Client> {
-  const { module, timeoutMs = 10_000 } = options;
-  const token = typeof options.token === "string" ? encodeUtf8(options.token) : (options.token ?? new Uint8Array(0));
-  const first = hello(module?.hash ?? NO_SCHEMA, options.unconfirmed ?? false, token);
   return new Promise((resolve, reject) => {
-    let client: Client | undefined;
-    const fail = (error: Error) => {
-      clearTimeout(timer);
-      reject(error);
-      socket.close("");
-    };
-    const socket = open(options, {
-      open: () => socket.send(first),
-      message: (bytes) => {
-        if (client) return client.receive(bytes);
-        try {
-          client = welcomed(options, socket, bytes);
-          clearTimeout(timer);
+    const start = (resume: Resume | undefined) => {
+      attempt(options, helloOf(options, options.module?.hash ?? NO_SCHEMA, resume), options.conditions, {
+        welcomed(socket, welcome, bytes) {
+          const client = new Client(options, schemaOf(welcome, options.module), socket, welcome, bytes, resume?.results ?? 0);
           resolve(client);
-        } catch (error) {
-          fail(error as Error);
-        }
-      },
-      text: () => (client ? client.fail(new ProtocolError("the server sent text")) : fail(new ProtocolError("the server sent text"))),
-      close: (error) => (client ? client.lost(error) : fail(error)),
-    });
-    const timer = setTimeout(
-      () => fail(new ConnectionClosed("Timeout", `the server at ${options.url} said nothing for ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+          return client.receiver();
+        },
+        failed(error) {
+          const refused = resume && error instanceof ConnectionClosed && error.reason === "Expired";
+          if (refused) start(undefined);
+          else reject(error);
+        },
+      });
+    };
+    start(readTicket(options.tickets?.load() ?? null));
   });
 }
 
-function open(options: ConnectOptions, events: SocketEvents): Socket {
-  const { WebTransport, fetch } = globalThis as Partial<Platform>;
-  const WebSocket = options.WebSocket ?? platformWebSocket();
-  const best = (options.transport ?? (options.WebSocket ? "WebSocket" : "best")) === "best";
-  if (!best || !WebTransport || !fetch) return openSocket(options.url, WebSocket, events);
-  return openBest(options.url, { WebSocket, WebTransport, fetch: (url, init) => fetch(url, init) }, events);
+function helloOf({ token, unconfirmed = false }: ConnectOptions, schema: string, resume: Resume | undefined): Uint8Array<ArrayBuffer> {
+  const bytes = typeof token === "string" ? encodeUtf8(token) : (token ?? new Uint8Array(0));
+  return hello({ schema, unconfirmed, token: bytes, ...(resume && { resume }) });
 }
 
-/** Reads the server's first message. */
-function welcomed(options: ConnectOptions, socket: Socket, bytes: Uint8Array): Client {
-  const message = readMessage(bytes);
-  if (message.kind === "closed") throw new ConnectionClosed(message.reason, message.message);
-  if (message.kind !== "welcome") throw new ProtocolError(`the server's first message is a ${message.kind}`);
-  if (message.protocol !== PROTOCOL_VERSION) {
-    throw new ConnectionClosed("Unsupported", `the server speaks protocol ${message.protocol}, this client ${PROTOCOL_VERSION}`);
-  }
-  return new Client(socket, message, schemaOf(message, options.module), options.pingMs ?? 1_000, bytes.length);
-}
-
-/** The module to read frames with: the server's own where it sent it, else ours, which it then knows. */
-function schemaOf(welcome: Welcome, ours: ModuleDef | undefined): ModuleDef {
-  if (welcome.description !== null) {
-    const theirs = readDescription(welcome.description, welcome.schema);
-    const problems = ours ? incompatibilities(ours, theirs) : [];
-    if (problems.length > 0) throw new SchemaMismatch(problems);
-    return theirs;
-  }
-  if (ours?.hash !== welcome.schema) throw new SchemaMismatch([`its schema is ${welcome.schema}, ours ${ours?.hash ?? "unknown"}`]);
-  return ours;
-}
-
-/** Messages are joined until they have so many bytes; a single one may be longer. */
-const MESSAGE_BYTES_MAX = 16 * 1024;
-
-/** Messages one behind the other, in as few WebSocket messages as the bound allows. */
-function* joined(messages: Uint8Array<ArrayBuffer>[]): Generator<Uint8Array<ArrayBuffer>> {
-  for (let from = 0; from < messages.length; ) {
-    let length = messages[from]!.length;
-    let to = from + 1;
-    while (to < messages.length && length + messages[to]!.length <= MESSAGE_BYTES_MAX) length += messages[to++]!.length;
-    if (to === from + 1) yield messages[from]!;
-    else {
-      const bytes = new Uint8Array(length);
-      for (let at = 0; from < to; from++) {
-        bytes.set(messages[from]!, at);
-        at += messages[from]!.length;
-      }
-      yield bytes;
-    }
-    from = to;
-  }
-}
-
-/** An open connection. What it sees is read through {@link View}. */
+/** A session. What it sees is read through {@link View}. */
 export class Client extends View {
   /** Who the server takes us for. */
   readonly identity: Identity;
-  /** The session's number. */
-  readonly session: bigint;
   /** The length of a tick, in milliseconds. */
   readonly tickMs: number;
-  /** Settled once the connection is over, with why. Never fails. */
+  /** Whether the session goes on from a ticket, so that the module has known us all the while. */
+  readonly resumed: boolean;
+  /** Settled once the client is over, with why. Never fails. */
   readonly closed: Promise<ConnectionClosed>;
-  private readonly socket: Socket;
+  private readonly options: ConnectOptions;
   private readonly store: Replica;
   private readonly calls: Calls;
-  private readonly clock: TickClock;
+  private readonly outbox = new Outbox((message) => this.transmit(message));
   private readonly pings: ReturnType<typeof setInterval>;
-  private readonly bytesIn: Rate;
-  private readonly bytesOut: Rate;
-  private readonly frameRate: Rate;
+  private readonly states = new Listeners<[ConnectionState]>();
   private readonly player: number;
-  /** What this turn has to send. */
-  private readonly outgoing: Uint8Array<ArrayBuffer>[] = [];
+  private readonly quality: Quality;
+  private readonly inputs: Inputs;
+  private readonly foresight: Foresight;
+  private readonly lead: InputLead;
+  private clock: TickClock;
+  private socket: SimulatedSocket;
+  private conditions: Conditions | null;
+  private welcome: Welcome;
+  private connected = true;
   private over: ConnectionClosed | undefined;
   private settleClosed: (error: ConnectionClosed) => void = () => {};
+  private abandon: Abandon = () => {};
+  private retry: ReturnType<typeof setTimeout> | undefined;
   private lastTime = 0;
-  private rttMs = NaN;
-  private tickCostMs = NaN;
+  private lastFrame = 0;
+  private nextReport = 0;
+  /** Pings since the server last said something. */
+  private unanswered = 0;
 
   /** @internal Use {@link connect}. */
-  constructor(socket: Socket, welcome: Welcome, module: ModuleDef, pingMs: number, bytes: number) {
-    const store = new Replica(module);
+  constructor(options: ConnectOptions, module: ModuleDef, socket: SimulatedSocket, welcome: Welcome, bytes: number, results: number) {
+    const tickMs = welcome.tickLength / 1000;
+    const store = new Replica(module, STATE_AGE_MS / Math.max(tickMs, 1));
     super(store);
-    const now = performance.now();
+    this.options = options;
     this.socket = socket;
     this.store = store;
+    this.welcome = welcome;
     this.identity = welcome.identity;
-    this.session = welcome.session;
-    this.tickMs = welcome.tickLength / 1000;
+    this.resumed = welcome.resumed;
+    this.tickMs = tickMs;
     this.lastTime = welcome.time;
+    this.conditions = options.conditions ?? null;
     this.calls = new Calls(module);
-    this.clock = new TickClock(this.tickMs);
+    this.calls.start(welcome.calls, welcome.resumed ? results : 0);
+    this.clock = new TickClock(tickMs);
+    const now = performance.now();
     this.clock.observe(welcome.tick, now);
-    this.bytesIn = new Rate(now);
-    this.bytesOut = new Rate(now);
-    this.frameRate = new Rate(now);
-    this.bytesIn.add(bytes, now);
+    this.quality = new Quality(now, tickMs);
+    this.quality.received("Control", bytes, now);
+    this.lead = new InputLead(tickMs);
+    this.foresight = new Foresight(store, tickMs / 1000, (at) => this.inputTick(at));
+    this.inputs = new Inputs(module, tickMs, {
+      send: (message) => this.send(message),
+      sendLatest: (message) => this.sendLatest(message),
+      inputTick: (at) => this.inputTick(at),
+      given: (tick, reducer, args) => this.foresight.input(tick, reducer, args),
+    });
     this.player = module.rows.findIndex((row) => row?.name === "evertick.Player");
     this.closed = new Promise((resolve) => (this.settleClosed = resolve));
-    this.pings = setInterval(() => this.ping(), pingMs);
+    this.pings = setInterval(() => this.beat(), options.pingMs ?? 1_000);
     (this.pings as { unref?: () => void }).unref?.();
-    this.ping();
+    this.beat();
   }
 
   /**
    * Calls a reducer. The promise is settled in the frame that shows the call's effects, after they are there. It
    * fails with {@link CallRefused} when the reducer says no, {@link CallFailed} when it could not be run,
    * {@link ConnectionClosed} when the answer can't come any more; arguments of the wrong type are a `TypeError`.
+   * While the connection is lost a call waits; it is carried out once, however often that happens.
    */
   call<A extends object, O, R>(
     reducer: ReducerToken<A, O, R>,
@@ -195,6 +153,28 @@ export class Client extends View {
   ): Promise<O> {
     if (this.over) return Promise.reject(this.over);
     return this.calls.send(reducer.reducer, args[0] ?? {}, (message) => this.send(message)) as Promise<O>;
+  }
+
+  /**
+   * Does what an input says in a tick that is yet to be made, soon enough for the input to be there. One input of a kind goes
+   * to each tick: of more, the newest counts. Returns the tick, or `null` while the connection is lost: inputs don't wait for it.
+   */
+  input<A extends object>(input: InputToken<A>, ...args: NoArguments extends A ? [] : [args: A]): number | null {
+    if (this.state !== "Connected") return null;
+    return this.inputs.add(input.reducer, (args[0] ?? {}) as Readonly<Record<string, unknown>>, performance.now());
+  }
+
+  /**
+   * Shows what our inputs do to a row of an entity before the server has told of it. `what` is the module's prediction,
+   * or a component and the input that changes it; `step` is what one input does, from {@link loadPredictions} or written anew.
+   */
+  predict<T, A>(
+    what: PredictionToken<T, A> | { readonly component: ComponentToken<T>; readonly input: InputToken<A> },
+    entity: EntityId,
+    step: StepFunction<T, A>,
+    options: PredictionOptions = {},
+  ): Predicted<T> {
+    return this.foresight.add(what, entity, step, options, this.clock.tick);
   }
 
   /** The entity that is our player, if the module tells players who they are (`evertick.Player`). */
@@ -205,6 +185,27 @@ export class Client extends View {
       if (table.object(row).identity === this.identity) return this.store.entities.id(table.locals[row]!);
     }
     return undefined;
+  }
+
+  /** The session's number; another one after a reconnection that could not resume it. */
+  get session(): bigint {
+    return this.welcome.session;
+  }
+
+  /** How the client stands. */
+  get state(): ConnectionState {
+    return this.over ? "Closed" : this.connected ? "Connected" : "Reconnecting";
+  }
+
+  /** Calls `listener` whenever {@link state} changes. */
+  onState(listener: (state: ConnectionState) => void): Unsubscribe {
+    return this.states.add(listener);
+  }
+
+  /** What resumes this session from elsewhere ({@link ConnectOptions.tickets}); a secret. */
+  ticket(): string {
+    const { session, secret } = this.welcome;
+    return writeTicket({ session, secret, results: this.calls.results });
   }
 
   /** What the connection runs over. */
@@ -222,23 +223,31 @@ export class Client extends View {
     return this.clock.renderTick(now, delayTicks);
   }
 
+  /** Makes the network worse than it is from now on, or `null`: as it is. For development. */
+  simulate(conditions: Conditions | null): void {
+    this.conditions = conditions;
+    this.socket.setConditions(conditions);
+  }
+
+  /** Drops the connection as if the network had, for tests and development. */
+  dropConnection(): void {
+    if (!this.over && this.connected) this.lost(new ConnectionClosed("Lost", "the connection was dropped"));
+  }
+
   /** Numbers about the connection, as of now. */
   stats(): ClientStats {
+    const { clock, quality, store } = this;
     const now = performance.now();
     return {
-      rttMs: this.rttMs,
-      tickCostMs: this.tickCostMs,
+      ...quality.numbers(now),
       tickMs: this.tickMs,
-      tick: this.clock.tick,
-      bytesInPerSecond: this.bytesIn.perSecond(now),
-      bytesOutPerSecond: this.bytesOut.perSecond(now),
-      framesPerSecond: this.frameRate.perSecond(now),
-      bytesIn: this.bytesIn.total,
-      bytesOut: this.bytesOut.total,
-      framesIn: this.frameRate.total,
-      entities: this.store.entities.count,
-      rows: this.store.rowCount,
-      topics: this.store.topics.size,
+      tick: clock.tick,
+      jitterMs: clock.jitterMs,
+      inputLeadTicks: this.lead.ticks,
+      inputSlackMs: this.lead.slackMs,
+      entities: store.entities.count,
+      rows: store.rowCount,
+      topics: store.topics.size,
       pendingCalls: this.calls.waiting,
     };
   }
@@ -250,76 +259,188 @@ export class Client extends View {
     this.end(new ConnectionClosed("Left", "this client has left"));
   }
 
-  /** @internal */
-  receive(bytes: Uint8Array): void {
-    if (this.over) return;
+  /** Who takes what comes by the present connection. @internal */
+  receiver(): Receiver {
+    const { socket } = this;
+    const present = () => !this.over && this.connected && this.socket === socket;
+    return {
+      message: (bytes, lane) => present() && this.receive(bytes, lane),
+      over: (error) => present() && this.lost(error),
+    };
+  }
+
+  private receive(bytes: Uint8Array, lane: Lane): void {
     const now = performance.now();
-    this.bytesIn.add(bytes.length, now);
+    this.unanswered = 0;
+    this.quality.received(lane, bytes.length, now);
     try {
       const message = readMessage(bytes);
-      if (message.kind === "frame") this.frame(message, now);
+      if (message.kind === "frame") this.frame(message.reader, now);
+      else if (message.kind === "state") this.latest(message.reader, now);
       else if (message.kind === "pong") this.pong(message, now);
-      else if (message.kind === "closed") this.end(new ConnectionClosed(message.reason, message.message));
+      else if (message.kind === "closed") this.lost(new ConnectionClosed(message.reason, message.message));
       else throw new ProtocolError("a second welcome");
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.fail(error);
+      this.end(new ConnectionClosed("Protocol", error.message));
     }
   }
 
-  /** What the server said can't be understood: nothing can be relied on any more. @internal */
-  fail(error: ProtocolError): void {
-    this.end(new ConnectionClosed("Protocol", error.message));
-  }
-
-  /** @internal */
-  lost(error: ConnectionClosed): void {
-    this.end(error);
-  }
-
-  private frame({ reader }: FrameMessage, now: number): void {
+  private frame(reader: Reader, now: number): void {
     const applied = this.store.apply(reader);
-    const replies = readReplies(reader);
-    this.frameRate.add(1, now);
-    this.clock.observe(applied.tick, now);
     this.lastTime = applied.time;
+    this.heard(applied, now);
     this.announce(applied);
-    for (const reply of replies) this.calls.settle(reply);
+    const states = this.store.applyStates(reader);
+    if (states.changes.length > 0) this.announce(states);
+    this.foresight.follow(applied.tick);
+    const replies = readReplies(reader);
+    for (const reply of replies.results) this.calls.settle(reply);
+  }
+
+  /** A state by the latest lane: one that makes no sense, or is too old, is counted and nothing more. */
+  private latest(reader: Reader, now: number): void {
+    let applied: Applied | null;
+    try {
+      applied = this.store.applyState(reader);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return this.quality.unusable();
+    }
+    if (!applied) return this.quality.unusable();
+    this.quality.state(applied.tick);
+    this.heard(applied, now);
+    if (applied.changes.length > 0) this.announce(applied);
+    this.foresight.follow(applied.tick);
+  }
+
+  private heard({ number, tick }: Applied, now: number): void {
+    if (number > this.lastFrame) this.lastFrame = number;
+    this.clock.observe(tick, now);
+    this.quality.applied(tick, this.clock.serverTick(now), now);
   }
 
   private pong(pong: Pong, now: number): void {
     const rtt = now - Number(pong.clientTime) / 1000;
     if (!(rtt >= 0 && rtt < 600_000)) throw new ProtocolError("a pong to a ping that was not sent");
-    this.rttMs = Number.isNaN(this.rttMs) ? rtt : this.rttMs + (rtt - this.rttMs) / 4;
-    this.tickCostMs = pong.tickCost / 1000;
+    this.quality.pong(rtt, pong.tickCost / 1000);
+    this.lead.roundTrip(rtt);
+    if (pong.slack !== null) this.lead.report(pong.slack);
   }
 
-  private ping(): void {
-    this.send(ping(BigInt(Math.floor(performance.now() * 1000))));
+  /** Which tick an input of `now` is for, with fraction. */
+  private inputTick(now: number): number {
+    return this.clock.serverTick(now) + this.lead.ticks;
   }
 
-  /** What is sent in one turn goes as one message: a server takes it in at once. */
-  private send(message: Uint8Array<ArrayBuffer>): void {
-    if (this.over) return;
-    if (this.outgoing.push(message) === 1) queueMicrotask(() => this.flush());
-  }
-
-  private flush(): void {
-    const messages = this.outgoing.splice(0);
-    if (!this.socket.open) return;
-    for (const message of joined(messages)) {
-      this.bytesOut.add(message.length, performance.now());
-      this.socket.send(message);
+  /** What is due every now and then: pings, reports, and a look whether the server is still there. */
+  private beat(): void {
+    if (!this.connected) return;
+    const { pingMs = 1_000, tickets } = this.options;
+    if (++this.unanswered > Math.max(3, SILENCE_MS / pingMs)) {
+      return this.lost(new ConnectionClosed("Lost", "the server has fallen silent"));
     }
+    const now = performance.now();
+    tickets?.save(this.ticket()); // before the server is told that it may forget what the ticket counts
+    this.send(ping(BigInt(Math.floor(now * 1000)), this.calls.results));
+    if (now < this.nextReport) return;
+    this.nextReport = now + REPORT_MS;
+    this.send(report(this.quality.report(this.lastFrame, this.clock.jitterMs)));
+  }
+
+  private send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.connected && !this.over) this.outbox.push(message);
+  }
+
+  private sendLatest(message: Uint8Array<ArrayBuffer>): boolean {
+    if (!this.socket.sendLatest(message)) return false;
+    this.quality.sent(message.length, performance.now());
+    return true;
+  }
+
+  private transmit(message: Uint8Array<ArrayBuffer>): void {
+    if (!this.socket.open) return;
+    this.quality.sent(message.length, performance.now());
+    this.socket.send(message);
+  }
+
+  /** The connection is over; the session perhaps not. */
+  private lost(error: ConnectionClosed): void {
+    const { reconnect = {} } = this.options;
+    if (reconnect === false) return this.end(error);
+    const anew = error.reason === "Shutdown" && reconnect.newSession === true;
+    if (error.reason !== "Lost" && !anew) return this.end(error);
+    this.connected = false;
+    this.outbox.clear();
+    this.socket.close("");
+    this.states.emit("Reconnecting");
+    if (!this.over) this.comeBack(new Retries(reconnect, performance.now()), error, !anew);
+  }
+
+  /** Tries to go on with the session, or with a new one. `error` is why the last attempt failed. */
+  private comeBack(retries: Retries, error: ConnectionClosed, resume: boolean): void {
+    const { newSession = false } = this.options.reconnect || {};
+    const resumes = resume && retries.resumable(performance.now());
+    if (!resumes && !newSession) return this.end(error);
+    const { session, secret } = this.welcome;
+    const first = helloOf(this.options, this.store.module.hash, resumes ? { session, secret, results: this.calls.results } : undefined);
+    const again = (failed: Error) => {
+      if (this.over) return;
+      if (!(failed instanceof ConnectionClosed)) return this.end(new ConnectionClosed("Unsupported", failed.message));
+      if (failed.reason === "Expired" && resumes) this.comeBack(retries, failed, false);
+      else if (failed.reason === "Lost" || failed.reason === "Timeout" || failed.reason === "Shutdown") this.comeBack(retries, failed, resumes);
+      else this.end(failed);
+    };
+    this.retry = setTimeout(() => {
+      this.abandon = attempt(this.options, first, this.conditions, {
+        welcomed: (socket, welcome, bytes) => this.back(socket, welcome, bytes),
+        failed: again,
+      });
+    }, retries.delay());
+  }
+
+  /** The server has let us in again. */
+  private back(socket: SimulatedSocket, welcome: Welcome, bytes: number): Receiver {
+    if (welcome.schema !== this.store.module.hash) {
+      throw new ConnectionClosed("Unsupported", "the server runs another version of the module now: connect anew");
+    }
+    const now = performance.now();
+    if (!welcome.resumed) {
+      this.calls.restart(new ConnectionClosed("Lost", "the session is over, and a new one has begun: whether the call was carried out is not known"));
+      this.store.reset();
+      this.inputs.clear();
+      this.foresight.clear();
+      this.clock = new TickClock(this.tickMs);
+      this.lastFrame = 0;
+    }
+    this.abandon = () => {};
+    this.welcome = welcome;
+    this.socket = socket;
+    this.socket.setConditions(this.conditions);
+    this.calls.start(welcome.calls, this.calls.results);
+    this.clock.observe(welcome.tick, now);
+    this.connected = true;
+    this.unanswered = 0;
+    this.quality.reconnected(welcome.resumed);
+    this.quality.received("Control", bytes, now);
+    for (const message of this.calls.after(welcome.calls)) this.send(message);
+    this.beat();
+    this.states.emit("Connected");
+    return this.receiver();
   }
 
   private end(error: ConnectionClosed): void {
     if (this.over) return;
-    this.flush();
+    if (this.connected) this.outbox.flush();
     this.over = error;
     clearInterval(this.pings);
+    clearTimeout(this.retry);
+    this.abandon();
     this.calls.abandon(error);
-    this.socket.close(error.reason satisfies CloseReason);
+    this.inputs.clear();
+    this.options.tickets?.save(null);
+    this.socket.close(error.reason);
     this.settleClosed(error);
+    this.states.emit("Closed");
   }
 }

@@ -37,6 +37,11 @@ export class TickClock {
     return this.latestTick;
   }
 
+  /** How much later than the fastest frames others arrive, in milliseconds: a bound that falls slowly. */
+  get jitterMs(): number {
+    return this.jitter;
+  }
+
   /** A frame of `tick` arrived at `now` (milliseconds of any steady clock, the same for all calls). */
   observe(tick: number, now: number): void {
     // Frames between ticks repeat the tick's number, and would look late.

@@ -73,6 +73,8 @@ export type CloseReason =
   | "Shutdown"
   | "Internal"
   | "Timeout"
+  | "Replaced"
+  | "Expired"
   | "Protocol";
 
 /** The connection is over; for a call: whether it was carried out is not known. */

@@ -2,8 +2,10 @@
 
 import { ProtocolError } from "./errors.ts";
 
-/** The first byte of the stream with the messages. */
-export const MESSAGES = 0;
+/** The first bytes of streams: what they carry. */
+export const CONTROL_STREAM = 0;
+export const WORLD_STREAM = 1;
+export const OVERFLOW_STREAM = 2;
 
 /** The largest message that is taken, in bytes. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;

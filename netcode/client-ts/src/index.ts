@@ -17,17 +17,22 @@
  * ```
  */
 
-export { Client, connect, type ConnectOptions } from "./client.ts";
+export { Client, connect, type ConnectionState } from "./client.ts";
+export type { Conditions } from "./conditions.ts";
 export { CallFailed, CallRefused, ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
 export type { CloseReason, FailCode } from "./errors.ts";
 export type { InterpolationOptions } from "./interpolation.ts";
 export type { Unsubscribe } from "./listeners.ts";
-export { component, defineModule, event, reducer, refused, resource, table } from "./module.ts";
+export { component, defineModule, event, input, prediction, reducer, refused, resource, table } from "./module.ts";
 export type {
-  ComponentToken, EventToken, NoArguments, ReducerToken, ResourceToken, RowToken, TableToken,
+  ComponentToken, EventToken, InputToken, NoArguments, PredictionToken, ReducerToken, ResourceToken, RowToken, TableToken,
 } from "./module.ts";
-export type { EnumType, FieldDef, ModuleDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
-export type { Transport, WebSocketConstructor, WebSocketLike } from "./socket.ts";
-export type { ClientStats } from "./stats.ts";
+export type { ConnectOptions, Reconnect } from "./options.ts";
+export type { Predicted, PredictionOptions, StepFunction } from "./prediction.ts";
+export type { EnumType, FieldDef, ModuleDef, PredictionDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
+export type { Lane, Transport, WebSocketConstructor, WebSocketLike } from "./socket.ts";
+export type { ClientStats, QualityStats } from "./stats.ts";
+export { sessionTickets, type TicketStore } from "./ticket.ts";
 export type { Duration, EntityId, Identity, Timestamp, Vec2, Vec3, Vec4 } from "./values.ts";
 export type { Smooth, View } from "./view.ts";
+export { loadPredictions, type Predictions } from "./wasm.ts";

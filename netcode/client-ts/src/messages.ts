@@ -1,33 +1,26 @@
-/** The messages of the protocol, but for the inside of frames. */
+/** The messages from a server, but for the inside of frames and states. */
 
-import { decodeUtf8, Reader, Writer } from "./bytes.ts";
-import { type CloseReason, type FailCode, ProtocolError } from "./errors.ts";
-import { hexBytes, identityAt } from "./row.ts";
+import { decodeUtf8, Reader } from "./bytes.ts";
+import { type CloseReason, ProtocolError } from "./errors.ts";
+import { limited, TEXT_BYTES_MAX } from "./replies.ts";
+import { SECRET_BYTES } from "./requests.ts";
+import { identityAt } from "./row.ts";
 import type { Identity, Timestamp } from "./values.ts";
-
-/** The version of the protocol that this client speaks. */
-export const PROTOCOL_VERSION = 1;
-
-/** The longest token of a Hello, in bytes. */
-export const TOKEN_BYTES_MAX = 4096;
-
-/** The longest message to a server, in bytes. */
-export const CLIENT_MESSAGE_BYTES_MAX = (1 << 20) + 4096;
 
 /** The longest message from a server, in bytes. */
 export const SERVER_MESSAGE_BYTES_MAX = 16 << 20;
 
 const DESCRIPTION_BYTES_MAX = 1 << 20;
-const TEXT_BYTES_MAX = 4096;
-
-/** `schema` of a client that wants to be told the description. */
-export const NO_SCHEMA = "0".repeat(64);
 
 /** The answer to Hello. */
 export interface Welcome {
   readonly kind: "welcome";
   readonly protocol: number;
+  /** Whether this is the session that we asked to go on with. */
+  readonly resumed: boolean;
   readonly session: bigint;
+  /** What resumes the session. */
+  readonly secret: Uint8Array;
   readonly identity: Identity;
   readonly tick: number;
   /** The length of a tick, in microseconds. */
@@ -35,6 +28,10 @@ export interface Welcome {
   readonly time: Timestamp;
   /** SHA-256 of the module's description, as hex. */
   readonly schema: string;
+  /** The number of the last call that the server has taken; 0 in a new session. */
+  readonly calls: number;
+  /** What the server will send at most; 0 for no limit. */
+  readonly bytesPerSecond: number;
   /** The description's JSON, for a client that does not know the schema. */
   readonly description: string | null;
 }
@@ -47,6 +44,8 @@ export interface Pong {
   readonly time: Timestamp;
   /** What the last tick took, in microseconds. */
   readonly tickCost: number;
+  /** The least time that inputs since the last Pong were early, in microseconds; negative: late. `null` without inputs. */
+  readonly slack: number | null;
 }
 
 /** The last message of a session. */
@@ -56,90 +55,50 @@ export interface Closed {
   readonly message: string;
 }
 
-/** A frame, of which nothing has been read yet. */
-export interface FrameMessage {
-  readonly kind: "frame";
+/** A frame or a state, of which nothing has been read yet. */
+export interface Unread {
+  readonly kind: "frame" | "state";
   readonly reader: Reader;
 }
 
 /** A message from the server. */
-export type ServerMessage = Welcome | Pong | Closed | FrameMessage;
+export type ServerMessage = Welcome | Pong | Closed | Unread;
 
-/** The answer to a call. Bytes are not copied: they are valid while the message is handled. */
-export interface CallReply {
-  readonly seq: number;
-  readonly result:
-    | { readonly status: "ok"; readonly payload: Uint8Array }
-    | { readonly status: "refused"; readonly variant: number; readonly message: string; readonly fields: Uint8Array }
-    | { readonly status: "failed"; readonly code: FailCode; readonly message: string; readonly id: bigint };
-}
-
-/** The first message: who we are, what schema we know, and whether frames are wanted before the server's disk has them. */
-export function hello(schema: string, unconfirmed: boolean, token: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (token.length > TOKEN_BYTES_MAX) throw new RangeError(`a token of ${token.length} bytes; ${TOKEN_BYTES_MAX} are allowed`);
-  const out = new Writer();
-  out.u8(0x01);
-  out.u8(PROTOCOL_VERSION);
-  out.raw(hexBytes(schema, "schema"));
-  out.u8(unconfirmed ? 1 : 0);
-  out.lengthed(token);
-  return out.finish();
-}
-
-/** A call: `args` are its arguments as a row. */
-export function call(seq: number, reducer: number, args: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Writer();
-  out.u8(0x02);
-  out.varint(seq);
-  out.varint(reducer);
-  out.lengthed(args);
-  if (out.size > CLIENT_MESSAGE_BYTES_MAX) throw new RangeError(`a call of ${out.size} bytes; ${CLIENT_MESSAGE_BYTES_MAX} are allowed`);
-  return out.finish();
-}
-
-/** A ping; the server echoes `time`. */
-export function ping(time: bigint): Uint8Array<ArrayBuffer> {
-  const out = new Writer();
-  out.u8(0x03);
-  out.u64(time);
-  return out.finish();
-}
-
-/** We leave. */
-export function bye(): Uint8Array<ArrayBuffer> {
-  return Uint8Array.of(0x04);
-}
-
-/** Reads a message; of a frame only the kind. {@link ProtocolError} when it is none. */
+/** Reads a message; of frames and states only the kind. {@link ProtocolError} when it is none. */
 export function readMessage(message: Uint8Array): ServerMessage {
   if (message.length > SERVER_MESSAGE_BYTES_MAX) throw new ProtocolError(`a message of ${message.length} bytes`);
   const reader = Reader.of(message);
   const kind = reader.u8();
   if (kind === 0x82) return { kind: "frame", reader };
+  if (kind === 0x85) return { kind: "state", reader };
   const read = kind === 0x81 ? readWelcome(reader) : kind === 0x83 ? readPong(reader) : kind === 0x84 ? readClosed(reader) : null;
   if (read === null) throw new ProtocolError(`message kind ${kind} is unknown`);
   reader.finish();
   return read;
 }
 
+const DESCRIPTION = 1;
+const RESUMED = 2;
+
 function readWelcome(reader: Reader): Welcome {
+  const protocol = reader.u8();
+  const flags = reader.u8();
+  if (flags > (DESCRIPTION | RESUMED)) throw new ProtocolError(`a welcome with flags ${flags}`);
   return {
     kind: "welcome",
-    protocol: reader.u8(),
+    protocol,
+    resumed: (flags & RESUMED) !== 0,
     session: reader.u64(),
+    secret: reader.slice(SECRET_BYTES).slice(),
     identity: identityAt(reader.bytes, reader.take(32)),
     tick: reader.varintNumber(),
     tickLength: reader.varint(),
     time: reader.i64(),
     schema: identityAt(reader.bytes, reader.take(32)),
-    description: readDescriptionText(reader),
+    calls: reader.varint(),
+    bytesPerSecond: reader.varint(),
+    description: (flags & DESCRIPTION) !== 0 ? decodeUtf8(limited(reader, DESCRIPTION_BYTES_MAX)) : null,
   };
-}
-
-function readDescriptionText(reader: Reader): string | null {
-  const flags = reader.u8();
-  if (flags > 1) throw new ProtocolError(`a welcome with flags ${flags}`);
-  return flags === 1 ? decodeUtf8(limited(reader, DESCRIPTION_BYTES_MAX)) : null;
 }
 
 function readPong(reader: Reader): Pong {
@@ -149,63 +108,22 @@ function readPong(reader: Reader): Pong {
     tick: reader.varintNumber(),
     time: reader.i64(),
     tickCost: reader.varint(),
+    slack: readSlack(reader),
   };
+}
+
+function readSlack(reader: Reader): number | null {
+  const flag = reader.u8();
+  if (flag > 1) throw new ProtocolError(`a pong with flag ${flag}`);
+  return flag === 1 ? Number(reader.zigzag64()) : null;
 }
 
 const CLOSE_REASONS: readonly CloseReason[] = [
   "Internal", "Normal", "BadMessage", "TooLarge", "Flooding", "TooSlow", "Unauthorized", "Unsupported", "Shutdown",
-  "Internal", "Timeout",
+  "Internal", "Timeout", "Replaced", "Expired",
 ];
 
 function readClosed(reader: Reader): Closed {
   const reason = CLOSE_REASONS[reader.u16()] ?? "Internal";
   return { kind: "closed", reason, message: decodeUtf8(limited(reader, TEXT_BYTES_MAX)) };
-}
-
-/** Bytes with their length before them, `max` at most. */
-function limited(reader: Reader, max: number): Uint8Array {
-  const length = reader.varint();
-  if (length > max) throw new ProtocolError(`${length} bytes where ${max} are allowed`);
-  return reader.slice(length);
-}
-
-const FAIL_CODES: readonly FailCode[] = [
-  "Internal", "UnknownReducer", "Forbidden", "BadArguments", "RateLimited", "Busy", "Internal", "Storage",
-];
-
-/** Reads the results at the end of a frame. */
-export function readReplies(reader: Reader): CallReply[] {
-  const replies: CallReply[] = [];
-  for (let left = reader.count(3); left > 0; left--) replies.push(readReply(reader));
-  reader.finish();
-  return replies;
-}
-
-function readReply(reader: Reader): CallReply {
-  const seq = reader.varint();
-  const status = reader.u8();
-  const length = reader.varint();
-  const start = reader.take(length);
-  const outer = { at: reader.at, end: reader.end };
-  reader.at = start;
-  reader.end = start + length;
-  const result = readResult(reader, status);
-  reader.finish();
-  reader.at = outer.at;
-  reader.end = outer.end;
-  return { seq, result };
-}
-
-function readResult(reader: Reader, status: number): CallReply["result"] {
-  if (status === 0) return { status: "ok", payload: reader.slice(reader.left) };
-  if (status === 1) {
-    const variant = reader.u16();
-    const message = decodeUtf8(limited(reader, TEXT_BYTES_MAX));
-    return { status: "refused", variant, message, fields: reader.slice(reader.left) };
-  }
-  if (status === 2) {
-    const code = FAIL_CODES[reader.u8()] ?? "Internal";
-    return { status: "failed", code, message: decodeUtf8(limited(reader, TEXT_BYTES_MAX)), id: reader.u64() };
-  }
-  throw new ProtocolError(`result status ${status} is unknown`);
 }

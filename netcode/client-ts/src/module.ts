@@ -52,6 +52,20 @@ export interface ReducerToken<A, O, R> {
   readonly [carried]?: [A, O, R];
 }
 
+/** An input with arguments `A`: a reducer that is run for a tick. */
+export interface InputToken<A> {
+  readonly kind: "input";
+  readonly reducer: string;
+  readonly [carried]?: A;
+}
+
+/** A function of the module that foretells what inputs with arguments `A` do to a row `T`. */
+export interface PredictionToken<T, A> {
+  readonly kind: "prediction";
+  readonly prediction: string;
+  readonly [carried]?: [T, A];
+}
+
 /** The arguments of a reducer without parameters. */
 export type NoArguments = Record<never, never>;
 
@@ -78,6 +92,16 @@ export function event<T>(row: string): EventToken<T> {
 /** Names a reducer. */
 export function reducer<A, O, R>(name: string): ReducerToken<A, O, R> {
   return { kind: "reducer", reducer: name };
+}
+
+/** Names an input. */
+export function input<A>(name: string): InputToken<A> {
+  return { kind: "input", reducer: name };
+}
+
+/** Names a prediction. */
+export function prediction<T, A>(name: string): PredictionToken<T, A> {
+  return { kind: "prediction", prediction: name };
 }
 
 /** A module's description, checked by its type alone. */

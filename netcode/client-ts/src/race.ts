@@ -61,6 +61,10 @@ class Race implements Socket {
     this.winner?.send(message);
   }
 
+  sendLatest(message: Uint8Array<ArrayBuffer>): boolean {
+    return this.winner?.sendLatest(message) ?? false;
+  }
+
   close(reason: string): void {
     this.over = true;
     clearTimeout(this.headStart);
@@ -85,7 +89,7 @@ class Race implements Socket {
   private attempt(open: (events: SocketEvents) => Socket): void {
     const socket: Socket = open({
       open: () => this.won(socket),
-      message: (bytes) => this.events.message(bytes),
+      message: (bytes, lane) => this.events.message(bytes, lane),
       text: () => this.events.text(),
       close: (error) => this.lost(socket, error),
     });

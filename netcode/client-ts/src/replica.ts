@@ -1,10 +1,14 @@
 /**
- * The client's copy of what it may see. Frames go in, changes come out; it knows no sockets and no clock.
+ * The client's copy of what it may see. Frames and states go in, changes come out; it knows no sockets and no clock.
+ *
+ * Frames come in order. States (the latest lane) come in any order, twice or not at all: each carries the number of
+ * its frame, and a row takes only what is not older than what it has.
  */
 
-import type { Reader } from "./bytes.ts";
+import { PADDING, Reader } from "./bytes.ts";
 import { Entities } from "./entities.ts";
 import { ProtocolError } from "./errors.ts";
+import { inflate } from "./inflate.ts";
 import { rowCodec, type RowCodec } from "./row.ts";
 import type { ModuleDef } from "./schema.ts";
 import { newSlots, readSlots, type Slots } from "./slots.ts";
@@ -24,6 +28,12 @@ const ROWS = 3;
 const REMOVE = 4;
 const EVENTS = 5;
 
+const NO_EVENTS: readonly ReplicaEvent[] = [];
+
+/** A block's flags. */
+const SNAPSHOT = 1;
+const COMPRESSED = 2;
+
 /** An event that a frame brought. */
 export interface ReplicaEvent {
   /** The row type's number. */
@@ -31,10 +41,14 @@ export interface ReplicaEvent {
   readonly value: Row;
 }
 
-/** What a frame did, beside the changes of tables. */
+/** What a frame or a state did, beside the changes of tables. */
 export interface Applied {
+  /** `"ordered"`: a frame; `"latest"`: new values of what moves. */
+  readonly lane: "ordered" | "latest";
+  /** The frame's number. */
+  readonly number: number;
   readonly tick: number;
-  /** Microseconds since the Unix epoch. */
+  /** Microseconds since the Unix epoch; with a state, those of the newest frame. */
   readonly time: number;
   readonly events: readonly ReplicaEvent[];
   /** Tables with changes: their numbers, and what changed. Valid until the next frame. */
@@ -48,16 +62,25 @@ export class Replica {
   /** By row number; `null` for events and what clients never see. */
   readonly tables: readonly (Table | null)[];
   readonly topics = new Map<number, Topic>();
+  private readonly ticksMax: number;
   private readonly eventCodecs: readonly (RowCodec | null)[];
   private readonly slots: Slots = newSlots();
   private rows = new Int32Array(256);
   private changed = new Uint8Array(256);
   private events: ReplicaEvent[] = [];
+  /** Number and tick of what is being applied. */
+  private number = 0;
+  private tick = 0;
+  /** Tick and time of the newest frame. */
+  private frameTick = 0;
+  private time = 0;
   /** The fixed parts of all rows, in bytes. */
   private rowBytes = 0;
 
-  constructor(module: ModuleDef) {
+  /** @param ticksMax how many ticks a state may be away from the newest frame. */
+  constructor(module: ModuleDef, ticksMax = 40) {
     this.module = module;
+    this.ticksMax = ticksMax;
     this.tables = module.rows.map((row) => (row === null || row.kind === "event" ? null : new Table(row)));
     this.eventCodecs = module.rows.map((row) => (row?.kind === "event" ? rowCodec(row.fields, row.name) : null));
   }
@@ -68,18 +91,51 @@ export class Replica {
   }
 
   /**
-   * Applies a Frame message up to its results, behind which `reader` then stands. After a
-   * {@link ProtocolError} the replica is of no use.
+   * Applies a Frame message up to its states, before which `reader` then stands. After a {@link ProtocolError} the
+   * replica is of no use.
    */
   apply(reader: Reader): Applied {
     this.entities.sweep();
     this.events = [];
-    const tick = reader.varintNumber();
-    const time = reader.i64();
+    this.number = reader.varintNumber();
+    this.tick = this.frameTick = reader.varintNumber();
+    this.time = reader.i64();
     for (let left = reader.count(1); left > 0; left--) this.leave(reader.varint());
     for (let left = reader.count(4); left > 0; left--) this.block(reader, true);
     for (let left = reader.count(4); left > 0; left--) this.block(reader, false);
-    return { tick, time, events: this.events, changes: this.settle() };
+    return this.applied("ordered", this.events);
+  }
+
+  /** Applies the states of the Frame message whose blocks were applied just before. */
+  applyStates(reader: Reader): Applied {
+    this.entities.sweep();
+    for (let left = reader.count(2); left > 0; left--) this.state(reader);
+    return this.applied("latest", NO_EVENTS);
+  }
+
+  /**
+   * Applies a State message; `null` when it is too old, or too new, to be relied on. After a {@link ProtocolError}
+   * the replica is as good as before: what was read up to there is applied, and told of with what comes next.
+   */
+  applyState(reader: Reader): Applied | null {
+    this.entities.sweep();
+    this.number = reader.varintNumber();
+    this.tick = reader.varintNumber();
+    if (this.topics.size === 0 || Math.abs(this.tick - this.frameTick) > this.ticksMax) return null;
+    if (reader.left === 0) throw new ProtocolError("a message without a state");
+    while (reader.left > 0) this.state(reader);
+    return this.applied("latest", NO_EVENTS);
+  }
+
+  /** Forgets all topics: another session begins. What that means for rows shows with its first frame. */
+  reset(): void {
+    for (const topic of this.topics.values()) this.empty(topic);
+    this.topics.clear();
+  }
+
+  private applied(lane: Applied["lane"], events: readonly ReplicaEvent[]): Applied {
+    const { number, tick, time } = this;
+    return { lane, number, tick, time, events, changes: this.settle() };
   }
 
   private settle(): [number, TableChanges][] {
@@ -93,7 +149,7 @@ export class Replica {
 
   private leave(id: number): void {
     const topic = this.topics.get(id);
-    if (!topic) throw new ProtocolError(`topic ${id} is left, but was not entered`);
+    if (!topic) return; // of a session that was resumed: the server tells what may be known
     this.empty(topic);
     this.topics.delete(id);
   }
@@ -104,14 +160,15 @@ export class Replica {
       if (local >= 0) this.drop(topic, local);
     });
     topic.slots.length = 0;
+    topic.since.length = 0;
   }
 
-  /** One entity leaves a topic, with the rows whose home that is. */
+  /** One entity leaves a topic, which lets go of its rows. */
   private drop(topic: Topic, local: number): void {
     for (const table of this.tables) {
       if (table === null) continue;
       const row = table.find(local);
-      if (row >= 0 && table.homes[row] === topic) table.remove(row);
+      if (row >= 0) table.release(row, topic);
     }
     this.entities.leave(local);
   }
@@ -127,11 +184,11 @@ export class Replica {
     const id = reader.varint();
     const flags = reader.u8();
     const version = reader.u16();
-    if (flags !== (entered ? 1 : 0)) throw new ProtocolError(`a block of topic ${id} with flags ${flags}`);
+    if (entered ? (flags & ~COMPRESSED) !== SNAPSHOT : flags !== 0) throw new ProtocolError(`a block of topic ${id} with flags ${flags}`);
     const topic = entered ? this.enterTopic(id, readKind(reader), version) : this.topics.get(id);
     if (!topic) throw new ProtocolError(`a block of topic ${id}, which was not entered`);
 
-    const structural = this.sections(reader, topic);
+    const structural = this.sections((flags & COMPRESSED) !== 0 ? decompressed(reader) : reader, topic);
     if (!entered) {
       const expected = structural ? (topic.version + 1) & 0xffff : topic.version;
       if (version !== expected) {
@@ -185,6 +242,7 @@ export class Replica {
       const slot = this.slots.items[index]!;
       if ((topic.slots[slot] ?? -1) >= 0) throw new ProtocolError(`slot ${slot} of topic ${topic.id} is taken`);
       topic.slots[slot] = this.entities.enter(id);
+      topic.since[slot] = this.number;
     }
   }
 
@@ -192,38 +250,93 @@ export class Replica {
     const table = this.table(reader);
     readSlots(reader, this.slots);
     const { count, items } = this.slots;
-    const { columns } = table;
-    const mask = reader.varint64();
-    if (mask >> BigInt(columns.length) !== 0n) throw new ProtocolError(`${table.def.name}: a mask with unknown fields`);
-    const whole = mask === (1n << BigInt(columns.length)) - 1n;
-    if (count > this.rows.length) {
-      this.rows = new Int32Array(items.length);
-      this.changed = new Uint8Array(items.length);
-    }
-    const { rows, changed } = this;
+    const mask = readMask(reader, table);
+    const whole = mask === table.wholeMask;
+    this.makeRoom(count);
+    const { number, rows, tick } = this;
     for (let index = 0; index < count; index++) {
       const local = localOf(topic, items[index]!);
       let row = table.find(local);
       if (whole) {
         if (row < 0) row = this.insert(table, local, topic);
         else table.beforeWrite(row);
-        table.homes[row] = topic;
+        table.hold(row, topic);
       } else {
-        if (row < 0 || table.homes[row] !== topic) {
+        if (row < 0 || !table.isHeld(row, topic)) {
           throw new ProtocolError(`an update of ${table.def.name} of entity ${this.entities.id(local)}, which has none here`);
         }
         table.beforeWrite(row);
       }
+      table.stamp(row, number, tick);
       rows[index] = row;
-      changed[index] = 0;
     }
-    let bits = mask;
-    for (let index = 0; bits !== 0n; index++, bits >>= 1n) {
-      if ((bits & 1n) === 1n) columns[index]!.decode(reader, rows, count, changed);
+    this.readColumns(reader, table, mask, count);
+  }
+
+  /** One topic's state: new values of rows that are there, and not newer. */
+  private state(message: Reader): void {
+    const length = message.varint();
+    const outerEnd = message.end;
+    const end = message.take(length) + length;
+    message.at = end - length;
+    message.end = end;
+    try {
+      const topic = this.topics.get(message.varint());
+      if (!topic) message.at = end;
+      while (topic && message.left > 0) {
+        const section = message.u8();
+        if (section !== ROWS) throw new ProtocolError(`section ${section} in a state`);
+        this.readState(message, topic);
+      }
+    } finally {
+      message.end = outerEnd;
     }
+  }
+
+  private readState(reader: Reader, topic: Topic): void {
+    const table = this.table(reader);
+    readSlots(reader, this.slots);
+    const { count, items } = this.slots;
+    const mask = readMask(reader, table);
+    this.makeRoom(count);
+    const { number, rows, tick } = this;
+    const spare = table.spare();
     for (let index = 0; index < count; index++) {
-      if (changed[index] === 1) table.written(rows[index]!);
+      const slot = items[index]!;
+      const local = topic.slots[slot] ?? -1;
+      const row = local < 0 || topic.since[slot]! > number ? -1 : table.find(local);
+      if (row < 0 || table.numbers[row]! > number || !table.isHeld(row, topic)) {
+        rows[index] = spare;
+      } else {
+        table.beforeWrite(row);
+        table.stamp(row, number, tick);
+        rows[index] = row;
+      }
     }
+    this.readColumns(reader, table, mask, count);
+  }
+
+  private readColumns(reader: Reader, table: Table, mask: bigint, count: number): void {
+    const { changed, rows } = this;
+    changed.fill(0, 0, count);
+    try {
+      let bits = mask;
+      for (let index = 0; bits !== 0n; index++, bits >>= 1n) {
+        if ((bits & 1n) === 1n) table.columns[index]!.decode(reader, rows, count, changed);
+      }
+    } finally {
+      // What was read before an error has changed the row all the same.
+      for (let index = 0; index < count; index++) {
+        if (changed[index] === 1) table.written(rows[index]!);
+      }
+    }
+  }
+
+  /** Room for so many rows of a section. */
+  private makeRoom(count: number): void {
+    if (count <= this.rows.length) return;
+    this.rows = new Int32Array(this.slots.items.length);
+    this.changed = new Uint8Array(this.slots.items.length);
   }
 
   private insert(table: Table, local: number, topic: Topic): number {
@@ -237,7 +350,7 @@ export class Replica {
     readSlots(reader, this.slots);
     for (let index = 0; index < this.slots.count; index++) {
       const row = table.find(localOf(topic, this.slots.items[index]!));
-      if (row >= 0 && table.homes[row] === topic) table.remove(row);
+      if (row >= 0) table.release(row, topic);
     }
   }
 
@@ -264,9 +377,23 @@ function localOf(topic: Topic, slot: number): number {
   return local;
 }
 
+function readMask(reader: Reader, table: Table): bigint {
+  const mask = reader.varint64();
+  if (mask > table.wholeMask) throw new ProtocolError(`${table.def.name}: a mask with unknown fields`);
+  return mask;
+}
+
+/** The sections of a compressed block; `reader` is at its end then. */
+function decompressed(reader: Reader): Reader {
+  const length = reader.varint();
+  return Reader.over(inflate(reader.slice(reader.left), length, PADDING), length);
+}
+
 function readKind(reader: Reader): TopicKind {
   const kind = reader.u8();
-  if (kind === 0) return { kind: "cell", space: reader.varint(), x: reader.zigzag(), y: reader.zigzag() };
+  if (kind === 0 || kind === 4) {
+    return { kind: kind === 0 ? "cell" : "detail", space: reader.varint(), x: reader.zigzag(), y: reader.zigzag() };
+  }
   if (kind === 1) return { kind: "owner" };
   if (kind === 2) return { kind: "group", group: reader.varint64() };
   if (kind === 3) return { kind: "everyone" };

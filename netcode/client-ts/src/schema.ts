@@ -63,6 +63,12 @@ export interface RowDef {
   readonly fields: readonly FieldDef[];
   /** The field that places the entity in space. */
   readonly spatial?: { readonly at: number; readonly space?: number | null } | null;
+  /** Whether updates are sent so that the newest values count and some may be lost; absent: as the server sees fit. */
+  readonly latest?: boolean | null;
+  /** Whether rows are sent of what is very near only. */
+  readonly detail?: boolean | null;
+  /** Whether rows are sent only to those who ask for them by a query. */
+  readonly on_demand?: boolean | null;
 }
 
 /** One way in which a reducer may refuse. */
@@ -74,9 +80,20 @@ export interface RefusalDef {
 /** A reducer that clients may call. */
 export interface ReducerDef {
   readonly name: string;
+  /** `"input"`: it is sent for a tick. Absent: `"call"`. */
+  readonly kind?: string | null;
   readonly params: readonly FieldDef[];
   readonly returns?: Type | null;
   readonly refusals?: readonly RefusalDef[] | null;
+}
+
+/** A function of the module's `.wasm` file that foretells what an input does to a row. */
+export interface PredictionDef {
+  readonly name: string;
+  /** The row type's number. */
+  readonly row: number;
+  /** The number of the reducer whose arguments it takes. */
+  readonly reducer: number;
 }
 
 /** A module. Positions are the numbers on the wire; `null` stands for what is not for clients. */
@@ -86,6 +103,8 @@ export interface ModuleDef {
   readonly hash: string;
   readonly rows: readonly (RowDef | null)[];
   readonly reducers: readonly (ReducerDef | null)[];
+  /** Positions are their numbers. */
+  readonly predictions?: readonly PredictionDef[] | null;
 }
 
 /** Types nested deeper than this are not read. */
@@ -115,12 +134,18 @@ export function readDescription(json: string, hash: string): ModuleDef {
     throw new ProtocolError("the server's description is not JSON");
   }
   const module = object(value, "description");
-  return {
-    name: string(module.name, "name"),
-    hash,
-    rows: list(module.rows, "rows").map((row, index) => rowDef(row, `rows[${index}]`)),
-    reducers: list(module.reducers, "reducers").map((reducer, index) => reducerDef(reducer, `reducers[${index}]`)),
-  };
+  const rows = list(module.rows, "rows").map((row, index) => rowDef(row, `rows[${index}]`));
+  const reducers = list(module.reducers, "reducers").map((reducer, index) => reducerDef(reducer, `reducers[${index}]`));
+  const predictions = list(module.predictions ?? [], "predictions").map((prediction, index) => {
+    const place = `predictions[${index}]`;
+    const def = object(prediction, place);
+    return {
+      name: string(def.name, place),
+      row: integer(def.row, place, rows.length - 1),
+      reducer: integer(def.reducer, place, reducers.length - 1),
+    };
+  });
+  return { name: string(module.name, "name"), hash, rows, reducers, predictions };
 }
 
 /**
@@ -145,7 +170,7 @@ export function incompatibilities(ours: ModuleDef, theirs: ModuleDef): string[] 
 }
 
 function shape(reducer: ReducerDef): unknown {
-  return [reducer.params, reducer.returns ?? null, reducer.refusals ?? []];
+  return [reducer.kind ?? "call", reducer.params, reducer.returns ?? null, reducer.refusals ?? []];
 }
 
 /** Equality of JSON values; absent and null are the same. */
@@ -166,10 +191,17 @@ function rowDef(value: unknown, place: string): RowDef {
     const table = object(object(row.kind, place).table, place);
     kind = { table: { key: integer(table.key, `${place}.kind`, fields.length - 1) } };
   }
-  const name = string(row.name, place);
-  if (row.spatial === undefined || row.spatial === null) return { name, kind, fields };
+  const def = {
+    name: string(row.name, place),
+    kind,
+    fields,
+    latest: flag(row.latest, `${place}.latest`),
+    detail: flag(row.detail, `${place}.detail`),
+    on_demand: flag(row.on_demand, `${place}.on_demand`),
+  };
+  if (row.spatial === undefined || row.spatial === null) return def;
   const at = integer(object(row.spatial, place).at, `${place}.spatial`, fields.length - 1);
-  return { name, kind, fields, spatial: { at } };
+  return { ...def, spatial: { at } };
 }
 
 function reducerDef(value: unknown, place: string): ReducerDef {
@@ -178,6 +210,7 @@ function reducerDef(value: unknown, place: string): ReducerDef {
     list(of, where).map((field, index) => fieldDef(field, `${where}[${index}]`, 0));
   return {
     name: string(reducer.name, place),
+    kind: reducer.kind === "input" ? "input" : "call",
     params: fields(reducer.params, `${place}.params`),
     returns: reducer.returns === undefined || reducer.returns === null ? null : readType(reducer.returns, place, 0),
     refusals: list(reducer.refusals ?? [], place).map((refusal) => {
@@ -246,6 +279,11 @@ function list(value: unknown, place: string): unknown[] {
 function string(value: unknown, place: string): string {
   if (typeof value !== "string") throw bad(place);
   return value;
+}
+
+function flag(value: unknown, place: string): boolean | null {
+  if (value === undefined || value === null || typeof value === "boolean") return value ?? null;
+  throw bad(place);
 }
 
 function integer(value: unknown, place: string, max: number): number {

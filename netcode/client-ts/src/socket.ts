@@ -1,16 +1,25 @@
-/** A way to the server that carries whole messages; here, a WebSocket as one. */
+/** A way to the server that carries whole messages, on lanes; here, a WebSocket as one. */
 
 import { ConnectionClosed } from "./errors.ts";
 
 /** What a connection runs over. */
 export type Transport = "WebTransport" | "WebSocket";
 
+/**
+ * What a message came by. Order holds within `"Control"` and within `"World"`; what comes by `"Latest"` may be lost,
+ * doubled and out of order. A WebSocket has `"World"` only.
+ */
+export type Lane = "Control" | "World" | "Latest";
+
 /** A way to a server, open or not. */
 export interface Socket {
   readonly transport: Transport;
   /** Whether messages can be sent. */
   readonly open: boolean;
+  /** Sends a message that arrives, in order. */
   send(message: Uint8Array<ArrayBuffer>): void;
+  /** Sends a message that may be lost; `false` when there is no such way for it. */
+  sendLatest(message: Uint8Array<ArrayBuffer>): boolean;
   /** Ends it. No event follows. */
   close(reason: string): void;
 }
@@ -19,7 +28,7 @@ export interface Socket {
 export interface SocketEvents {
   open(): void;
   /** A binary message. */
-  message(bytes: Uint8Array): void;
+  message(bytes: Uint8Array, lane: Lane): void;
   /** Something that is not binary. */
   text(): void;
   /** It is over; nothing comes any more. */
@@ -60,7 +69,7 @@ export function openSocket(url: string, WebSocket: WebSocketConstructor, events:
     events.open();
   };
   socket.onmessage = (event: { data: unknown }) => {
-    if (event.data instanceof ArrayBuffer) events.message(new Uint8Array(event.data));
+    if (event.data instanceof ArrayBuffer) events.message(new Uint8Array(event.data), "World");
     else events.text();
   };
   socket.onerror = () => {}; // a close follows, which says as much
@@ -75,6 +84,7 @@ export function openSocket(url: string, WebSocket: WebSocketConstructor, events:
       return socket.readyState === 1;
     },
     send: (message) => socket.send(message),
+    sendLatest: () => false,
     close(reason) {
       socket.onclose = null;
       socket.close(1000, reason);

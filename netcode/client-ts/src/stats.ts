@@ -1,30 +1,53 @@
 /** Numbers about a connection. */
 
+import type { Lane } from "./socket.ts";
+
 /** What {@link Client.stats} tells. */
-export interface ClientStats {
-  /** From a ping to its pong, in milliseconds, smoothed; `NaN` before the first. */
-  readonly rttMs: number;
-  /** What the server's last tick took, in milliseconds; `NaN` before the first pong. */
-  readonly tickCostMs: number;
+export interface ClientStats extends QualityStats {
   /** The length of a tick, in milliseconds. */
   readonly tickMs: number;
   /** The newest tick that was heard of. */
   readonly tick: number;
-  /** Bytes per second of message content, in and out, over the last two seconds. */
-  readonly bytesInPerSecond: number;
-  readonly bytesOutPerSecond: number;
-  /** Frames per second, over the last two seconds. */
-  readonly framesPerSecond: number;
-  /** Everything since the connection opened. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly framesIn: number;
+  /** How much later than the fastest frames others arrive, in milliseconds: a bound that falls slowly. */
+  readonly jitterMs: number;
+  /** How many ticks before what was heard last inputs go, and by how much they were early, at least, in milliseconds; `NaN` before the first. */
+  readonly inputLeadTicks: number;
+  readonly inputSlackMs: number;
   /** What the replica holds. */
   readonly entities: number;
   readonly rows: number;
   readonly topics: number;
   /** Calls without an answer yet. */
   readonly pendingCalls: number;
+}
+
+/** Numbers about the way to the server. */
+export interface QualityStats {
+  /** From a ping to its pong, in milliseconds, smoothed; `NaN` before the first. */
+  readonly rttMs: number;
+  /** What the server's last tick took, in milliseconds; `NaN` before the first pong. */
+  readonly tickCostMs: number;
+  /** How old the newest applied data was just before newer came, in milliseconds: median and 99th percentile of late. */
+  readonly stalenessP50Ms: number;
+  readonly stalenessP99Ms: number;
+  /** Bytes per second of message content, in and out, over the last two seconds. */
+  readonly bytesInPerSecond: number;
+  readonly bytesOutPerSecond: number;
+  /** Messages with frames or states per second, over the last two seconds. */
+  readonly framesPerSecond: number;
+  /** Everything since the client connected, over all its connections. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly framesIn: number;
+  /** Bytes that came, by lane. A WebSocket has one for all. */
+  readonly bytesByLane: { readonly [L in Lane]: number };
+  /** States that came by the latest lane; those that were too old or damaged, and not used. */
+  readonly statesIn: number;
+  readonly statesUnused: number;
+  /** The share of states that are lost on the way, as far as it can be told, from 0 to 1, over the last seconds. */
+  readonly loss: number;
+  /** How often the session was resumed. */
+  readonly resumes: number;
 }
 
 const BUCKET_MS = 250;

@@ -38,14 +38,22 @@ export class Table {
   readonly columns: readonly Column[];
   /** Bytes of a row's fixed part. */
   readonly rowBytes: number;
+  /** The mask of all fields. */
+  readonly wholeMask: bigint;
   /** How many rows there are. */
   count = 0;
   /** The entity of each row. */
   locals = new Int32Array(0);
   /** The row of each entity, or -1. */
   rowOf = new Int32Array(0);
-  /** The topic that each row came with; `null` for one that the present frame has removed. */
-  readonly homes: (Topic | null)[] = [];
+  /** Number and tick of the frame that last wrote each row, and the tick of the one that had written it before. */
+  numbers = new Float64Array(0);
+  ticks = new Float64Array(0);
+  earlier = new Float64Array(0);
+  /** The first topic that holds each row; `null` for a row that the present frame has removed. */
+  private readonly holders: (Topic | null)[] = [];
+  /** The other topics that hold an entity's row, for the few rows that have several. */
+  private readonly others = new Map<number, Topic[]>();
   /** What the newest frame changed; the arrays are used again for the next. */
   readonly changes: TableChanges = { inserted: [], updated: [], before: [], removed: [], last: [] };
   /** Whether somebody wants to know rows as they were before an update or removal. */
@@ -60,6 +68,7 @@ export class Table {
     this.def = def;
     this.fields = def.fields.map((field) => field.name);
     this.columns = def.fields.map((field) => columnOf(field, `${def.name}.${field.name}`));
+    this.wholeMask = (1n << BigInt(def.fields.length)) - 1n;
     this.rowBytes = def.fields.reduce((sum, field) => sum + sizeOf(field.type), 0);
   }
 
@@ -78,14 +87,14 @@ export class Table {
     return made;
   }
 
-  /** Adds an empty row for `local`, to be written at once. */
-  insert(local: number, home: Topic): number {
+  /** Adds an empty row for `local`, held by `holder`, to be written at once. */
+  insert(local: number, holder: Topic): number {
     const at = this.count++;
     if (at >= this.locals.length) this.grow(Math.max(64, at * 2));
     if (local >= this.rowOf.length) this.growEntities(local + 1);
     this.locals[at] = local;
     this.rowOf[local] = at;
-    this.homes[at] = home;
+    this.holders[at] = holder;
     this.marks[at] = TOUCHED | INSERTED;
     this.objects[at] = undefined;
     this.old[at] = undefined;
@@ -105,10 +114,52 @@ export class Table {
     this.objects[at] = undefined;
   }
 
-  /** Removes row `at` at the frame's end, unless it is written again before. */
-  remove(at: number): void {
-    this.touch(at);
-    this.homes[at] = null;
+  /** Says of which frame the values of row `at` are. */
+  stamp(at: number, number: number, tick: number): void {
+    this.numbers[at] = number;
+    if (this.ticks[at] === tick) return;
+    this.earlier[at] = this.ticks[at]!;
+    this.ticks[at] = tick;
+  }
+
+  /** Whether `topic` holds row `at`. */
+  isHeld(at: number, topic: Topic): boolean {
+    return this.holders[at] === topic || (this.others.size > 0 && (this.others.get(this.locals[at]!)?.includes(topic) ?? false));
+  }
+
+  /** `topic` holds row `at` from now on, perhaps beside others. */
+  hold(at: number, topic: Topic): void {
+    if (this.holders[at] === null) this.holders[at] = topic;
+    if (this.isHeld(at, topic)) return;
+    const local = this.locals[at]!;
+    const others = this.others.get(local);
+    if (others) others.push(topic);
+    else this.others.set(local, [topic]);
+  }
+
+  /** `topic` lets go of row `at`. When nobody holds it, it goes at the frame's end, unless it is set again before. */
+  release(at: number, topic: Topic): void {
+    if (!this.isHeld(at, topic)) return;
+    const local = this.locals[at]!;
+    const others = this.others.get(local);
+    if (!others) {
+      this.touch(at);
+      this.holders[at] = null;
+      return;
+    }
+    const left = others.filter((other) => other !== topic);
+    if (this.holders[at] === topic) this.holders[at] = left.pop()!;
+    if (left.length > 0) this.others.set(local, left);
+    else this.others.delete(local);
+  }
+
+  /**
+   * A row behind the last one, for values of a column that are of no row of ours. Nothing that is written there is
+   * ever read.
+   */
+  spare(): number {
+    if (this.count >= this.locals.length) this.grow(Math.max(64, this.count * 2));
+    return this.count;
   }
 
   private touch(at: number): number {
@@ -124,14 +175,15 @@ export class Table {
   settle(): boolean {
     const { changes, touched } = this;
     if (touched.length === 0) return false;
-    for (const list of Object.values(changes)) list.length = 0;
+    changes.inserted.length = changes.updated.length = changes.removed.length = 0;
+    changes.before.length = changes.last.length = 0;
     for (const local of touched) {
       const at = this.rowOf[local]!;
       const mark = this.marks[at]!;
       const old = this.old[at];
       this.marks[at] = 0;
       this.old[at] = undefined;
-      if (this.homes[at] === null) {
+      if (this.holders[at] === null) {
         if (!(mark & INSERTED)) {
           changes.removed.push(local);
           changes.last.push(old);
@@ -156,32 +208,38 @@ export class Table {
       const moved = this.locals[last]!;
       this.locals[at] = moved;
       this.rowOf[moved] = at;
-      this.homes[at] = this.homes[last]!;
+      this.holders[at] = this.holders[last]!;
+      this.numbers[at] = this.numbers[last]!;
+      this.ticks[at] = this.ticks[last]!;
+      this.earlier[at] = this.earlier[last]!;
       this.marks[at] = this.marks[last]!;
       this.objects[at] = this.objects[last];
       this.old[at] = this.old[last];
       for (const column of this.columns) column.copy(last, at);
     }
     this.marks[last] = 0;
-    this.homes[last] = null;
+    this.holders[last] = null;
     this.objects[last] = undefined;
     this.old[last] = undefined;
     for (const column of this.columns) column.clear(last);
   }
 
   private grow(capacity: number): void {
-    const locals = new Int32Array(capacity);
-    locals.set(this.locals);
-    this.locals = locals;
-    const marks = new Uint8Array(capacity);
-    marks.set(this.marks);
-    this.marks = marks;
+    this.locals = copied(this.locals, new Int32Array(capacity));
+    this.numbers = copied(this.numbers, new Float64Array(capacity));
+    this.ticks = copied(this.ticks, new Float64Array(capacity));
+    this.earlier = copied(this.earlier, new Float64Array(capacity));
+    this.marks = copied(this.marks, new Uint8Array(capacity));
     for (const column of this.columns) column.grow(capacity);
   }
 
   private growEntities(need: number): void {
-    const rowOf = new Int32Array(Math.max(need, this.rowOf.length * 2, 64)).fill(-1);
-    rowOf.set(this.rowOf);
-    this.rowOf = rowOf;
+    this.rowOf = copied(this.rowOf, new Int32Array(Math.max(need, this.rowOf.length * 2, 64)).fill(-1));
   }
+}
+
+/** `to`, which is longer, with the content of `from` at its beginning. */
+function copied<T extends Int32Array | Uint8Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }

@@ -2,7 +2,7 @@
 
 /** What a topic is of. */
 export type TopicKind =
-  | { readonly kind: "cell"; readonly space: number; readonly x: number; readonly y: number }
+  | { readonly kind: "cell" | "detail"; readonly space: number; readonly x: number; readonly y: number }
   | { readonly kind: "owner" }
   | { readonly kind: "group"; readonly group: bigint }
   | { readonly kind: "everyone" };
@@ -15,6 +15,8 @@ export class Topic {
   version: number;
   /** The local number of each slot's entity; free slots are absent or -1. */
   readonly slots: number[] = [];
+  /** The number of the frame with which each slot's entity entered. */
+  readonly since: number[] = [];
 
   constructor(id: number, of: TopicKind, version: number) {
     this.id = id;

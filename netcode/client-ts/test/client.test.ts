@@ -15,7 +15,7 @@ const POSITION = 1;
 const SAID = 6;
 
 async function open(): Promise<{ client: Client; socket: FakeSocket }> {
-  const connecting = connect({ url: "ws://garden", module, token: "me", WebSocket: FakeSocket });
+  const connecting = connect({ url: "ws://garden", module, token: "me", WebSocket: FakeSocket, reconnect: false });
   const socket = FakeSocket.last;
   socket.open();
   socket.say(welcome(module.hash, ME));
@@ -195,7 +195,7 @@ test("another version of the module is compared by what the bindings name", asyn
     FakeSocket.last.open();
     const rows = module.rows.map((row) => row ?? { name: "Hidden", kind: "component", fields: [] });
     const reducers = module.reducers.map((reducer) => reducer ?? { name: "hidden", params: [] });
-    FakeSocket.last.say(welcome("cd".repeat(32), ME, change(JSON.stringify({ name: "garden", rows, reducers }))));
+    FakeSocket.last.say(welcome("cd".repeat(32), ME, { description: change(JSON.stringify({ name: "garden", rows, reducers })) }));
     return connecting;
   };
   const client = await attempt((json) => json.replace('"name":"Hidden"', '"name":"New"'));
@@ -211,7 +211,7 @@ test("without bindings the server's description is asked for", async () => {
   const connecting = connect({ url: "ws://garden", WebSocket: FakeSocket });
   FakeSocket.last.open();
   assert.deepEqual([...FakeSocket.last.sent[0]!.subarray(0, 34)], [1, 1, ...new Array<number>(32).fill(0)]);
-  FakeSocket.last.say(welcome("cd".repeat(32), ME, JSON.stringify({ name: "m", rows: [], reducers: [] })));
+  FakeSocket.last.say(welcome("cd".repeat(32), ME, { description: JSON.stringify({ name: "m", rows: [], reducers: [] }) }));
   const client = await connecting;
   assert.throws(() => client.count(Bag), /no row type Bag/);
   client.close();

@@ -6,19 +6,17 @@ import { test } from "node:test";
 
 import { Reader, Writer } from "../src/bytes.ts";
 import { ProtocolError } from "../src/errors.ts";
-import { readMessage, readReplies } from "../src/messages.ts";
+import { readMessage } from "../src/messages.ts";
+import { random } from "../src/random.ts";
+import { readReplies } from "../src/replies.ts";
 import { Replica } from "../src/replica.ts";
 import { type ModuleDef, readDescription } from "../src/schema.ts";
 import { goldenBytes, goldenJson } from "./golden.ts";
 
-/** Reproducible noise (mulberry32). */
-function random(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
+/** Reproducible noise: whole numbers from 0 to below a bound. */
+function noise(seed: number): (below: number) => number {
+  const chance = random(seed);
+  return (below) => Math.floor(chance() * below);
 }
 
 /** Feeds messages to a client's state; returns how many of them were understood. */
@@ -30,6 +28,7 @@ function feed(module: ModuleDef, messages: readonly Uint8Array[]): number {
       const message = readMessage(bytes);
       if (message.kind === "frame") {
         replica.apply(message.reader);
+        replica.applyStates(message.reader);
         readReplies(message.reader);
       }
       understood++;
@@ -46,7 +45,7 @@ const corpora = ["kinds", "encodings", "quantized", "topics", "results"].map((na
 });
 
 test("mutated frames are values or errors", () => {
-  const below = random(1);
+  const below = noise(1);
   let rounds = 0;
   for (const { module, frames } of corpora) {
     const small = frames.filter((bytes) => bytes.length < 20_000);
@@ -65,7 +64,7 @@ test("mutated frames are values or errors", () => {
 });
 
 test("noise behind a message's kind is a value or an error", () => {
-  const below = random(2);
+  const below = noise(2);
   const { module } = corpora[0]!;
   for (let round = 0; round < 3_000; round++) {
     const bytes = Uint8Array.from({ length: below(80) }, () => below(256));

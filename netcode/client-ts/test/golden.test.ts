@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ProtocolError } from "../src/errors.ts";
-import { bye, call, hello, ping, readMessage, readReplies } from "../src/messages.ts";
+import { readMessage } from "../src/messages.ts";
+import { readReplies } from "../src/replies.ts";
+import { bye, call, hello, ping } from "../src/requests.ts";
 import { dequantize, quantize, quantizerOf } from "../src/quantizer.ts";
 import { Replica } from "../src/replica.ts";
 import { type ModuleDef, readDescription, type WireDef } from "../src/schema.ts";
@@ -21,6 +23,7 @@ interface Json {
   reducer: number;
   args: string;
   client_us: string;
+  results: string;
   session: string;
   identity: string;
   tick: string;
@@ -48,9 +51,9 @@ test("client messages are written as in the corpus", () => {
   for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("client.json")) {
     const { kind } = message;
     const written =
-      kind === "hello" ? hello(message.schema, message.unconfirmed, fromHex(message.token))
+      kind === "hello" ? hello({ schema: message.schema, unconfirmed: message.unconfirmed, token: fromHex(message.token) })
       : kind === "call" ? call(message.seq, message.reducer, fromHex(message.args))
-      : kind === "ping" ? ping(BigInt(message.client_us))
+      : kind === "ping" ? ping(BigInt(message.client_us), Number(message.results))
       : bye();
     assert.equal(toHex(written), toHex(goldenBytes(file)), file);
   }
@@ -93,7 +96,7 @@ function checkStep(module: ModuleDef, replica: Replica, step: Step): void {
   const message = readMessage(goldenBytes(step.file));
   assert.ok(message.kind === "frame");
   const applied = replica.apply(message.reader);
-  const results = readReplies(message.reader).map(({ seq, result }) =>
+  const results = readReplies(message.reader).results.map(({ seq, result }) =>
     result.status === "ok" ? { seq, status: "ok", payload: toHex(result.payload) }
     : result.status === "refused" ? { seq, status: "refused", variant: result.variant, message: result.message, fields: toHex(result.fields) }
     : { seq, status: "failed", code: failCode(result.code), message: result.message, id: String(result.id) },

@@ -21,6 +21,7 @@ function walker(snapDistance?: number) {
     let row = table.find(0);
     if (row < 0) row = table.insert(0, HOME);
     table.beforeWrite(row);
+    table.stamp(row, tick, tick);
     column.data.set([x, y], row * 2);
     table.written(row);
     table.settle();

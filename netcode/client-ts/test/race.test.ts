@@ -7,53 +7,10 @@ import { ConnectionClosed } from "../src/errors.ts";
 import { closeRecord, Deframer, framed } from "../src/framing.ts";
 import { openBest } from "../src/race.ts";
 import type { Socket } from "../src/socket.ts";
-import type { WebTransportLike } from "../src/webtransport.ts";
 import { FakeSocket } from "./server.ts";
+import { FakeTransport, turn } from "./transport.ts";
 
 const HASH = "0f".repeat(32);
-
-/** A WebTransport whose other end is the test. */
-class FakeTransport implements WebTransportLike {
-  static last: FakeTransport | undefined;
-  readonly url: string;
-  readonly hash: Uint8Array | undefined;
-  readonly ready: Promise<void>;
-  readonly closed: Promise<void>;
-  readonly sent: Uint8Array[] = [];
-  become!: () => void;
-  refuse!: () => void;
-  over = false;
-  private out!: ReadableStreamDefaultController<Uint8Array>;
-
-  constructor(url: string, options: { serverCertificateHashes?: { value: Uint8Array }[] }) {
-    this.url = url;
-    this.hash = options.serverCertificateHashes?.[0]?.value;
-    this.ready = new Promise((resolve, reject) => {
-      this.become = resolve;
-      this.refuse = () => reject(new Error("refused"));
-    });
-    this.closed = this.ready;
-    FakeTransport.last = this;
-  }
-
-  async createBidirectionalStream() {
-    const readable = new ReadableStream<Uint8Array>({ start: (controller) => void (this.out = controller) });
-    const writable = new WritableStream<Uint8Array>({ write: (chunk) => void this.sent.push(chunk) });
-    return { readable, writable };
-  }
-
-  say(bytes: Uint8Array): void {
-    this.out.enqueue(bytes);
-  }
-
-  drop(): void {
-    this.out.error(new Error("gone"));
-  }
-
-  close(): void {
-    this.over = true;
-  }
-}
 
 interface Setting {
   readonly socket: Socket;
@@ -83,10 +40,6 @@ function race(document: unknown): Setting {
   return { socket, told };
 }
 
-const turn = async () => {
-  for (let k = 0; k < 20; k++) await Promise.resolve();
-};
-
 const offered = { quic: [{ port: 7777, certificate: HASH }] };
 
 test("WebTransport is used where it opens", async () => {
@@ -105,6 +58,7 @@ test("WebTransport is used where it opens", async () => {
   server.say(Uint8Array.of(5));
   await turn();
   assert.deepEqual(told.splice(0), ["message 1", "message 2,3", "message 4,5"]);
+  server.stream(1).end();
   server.say(closeRecord({ code: 8, reason: "the server stops" }));
   await turn();
   assert.deepEqual(told, ["the connection to https://garden:7777/ was closed (code 8: the server stops)"]);
