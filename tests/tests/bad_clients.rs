@@ -9,8 +9,8 @@ use bytes::Bytes;
 use common::{SOON, builder, connect, joined, position, server, until};
 use evertick::{GatewayConfig, ListenerOptions, SessionLimits};
 use evertick_client::{Client, ConnectOptions, Disconnected};
-use evertick_protocol::{CallOutcome, ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION};
-use evertick_schema::{Call, SchemaHash};
+use evertick_protocol::{CallOutcome, ClientMessage, CloseCode, FailCode, Hello};
+use evertick_schema::Call;
 use evertick_transport::{ClientOptions, ConnectionExt, Lane};
 
 fn failed(outcome: &CallOutcome) -> Option<FailCode> {
@@ -130,12 +130,7 @@ async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
     // Enters the world, which then has something to tell it in every tick, and reads none of it.
     let mut silent = evertick_transport::connect(&url, &ClientOptions::default()).await.unwrap();
     let token = b"the secret of one who is silent";
-    let hello = ClientMessage::Hello {
-        protocol: PROTOCOL_VERSION,
-        schema: SchemaHash::UNKNOWN,
-        unconfirmed: false,
-        token,
-    };
+    let hello = ClientMessage::Hello(Hello::new(token));
     let mut args = Vec::new();
     join::call("Silent".to_owned()).encode(&mut args);
     let reducer = watcher.module().reducer(<join::Call as Call>::NAME).unwrap() as u32;

@@ -24,6 +24,10 @@ impl Host {
                 self.interest.reply(session, CallReply { seq, result });
             }
             Ingress::Close { session } => self.close(session, now),
+            Ingress::Input { .. }
+            | Ingress::Resync { .. }
+            | Ingress::Subscribe { .. }
+            | Ingress::Unsubscribe { .. } => {}
         }
     }
 
@@ -48,6 +52,10 @@ impl Host {
                 let caller = self.forget(session);
                 self.disk.departed(caller);
             }
+            Ingress::Input { .. }
+            | Ingress::Resync { .. }
+            | Ingress::Subscribe { .. }
+            | Ingress::Unsubscribe { .. } => {}
         }
     }
 

@@ -48,7 +48,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         let frame = interest.frame(&world, now, 0);
         frames.push(start.elapsed());
-        bytes = frame.blocks.values().map(bytes::Bytes::len).sum();
+        bytes = 0;
+        for said in frame.topics.values() {
+            let states = said.states.parts.iter().map(|part| &part.bytes);
+            bytes +=
+                said.ordered.iter().chain(&said.events).chain(states).map(|piece| piece.len()).sum::<usize>();
+        }
     }
     let snapshot = frames.remove(0);
     absorbs.sort_unstable();

@@ -1,6 +1,8 @@
 //! The face of the crate.
 
-use evertick_protocol::{CallReply, Close, CloseCode, Frame};
+use std::sync::Arc;
+
+use evertick_protocol::{CallReply, Close, CloseCode, Frame, Snapshot, TopicFrame};
 use evertick_schema::{Identity, SessionId, Timestamp};
 use evertick_world::{Cell, Delta, RowId, SessionWish, World};
 
@@ -169,11 +171,13 @@ impl Interest {
             reconcile.topic(*id, topic);
             if topic.newcomers < topic.subscribers {
                 let block = encode.block(*id, topic, reconcile.changes);
-                frame.blocks.extend(block.map(|block| (*id, block)));
+                frame.topics.extend(
+                    block.map(|block| (*id, TopicFrame { ordered: Some(block), ..TopicFrame::default() })),
+                );
             }
             topic.dirty.clear();
             if topic.newcomers > 0 {
-                topic.snapshot = Some(encode.snapshot(*id, topic));
+                topic.snapshot = Some(Arc::new(Snapshot::new(encode.snapshot(*id, topic))));
             }
         }
         stats.rows_slotless += reconcile.slotless;

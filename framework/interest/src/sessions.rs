@@ -1,6 +1,6 @@
 //! All sessions, and which of them look through which entity.
 
-use evertick_protocol::{CallReply, Close, SessionFrame};
+use evertick_protocol::{CallReply, Close, Entered, SessionFrame};
 use evertick_schema::{EntityId, Identity, SessionId};
 use evertick_world::{Cell, Focus, World};
 use hashbrown::HashMap;
@@ -194,12 +194,15 @@ impl Sessions {
             // It may have been closed since, and even opened again.
             let Some(session) = self.by_id.get_mut(&id).filter(|session| session.queued) else { continue };
             session.queued = false;
-            let entered = session.entered.drain(..).map(|topic| (topic, topics.snapshot(topic))).collect();
+            let entered = session.entered.drain(..).map(|topic| {
+                let snapshot = topics.snapshot(topic);
+                Entered { topic, square: None, snapshot, followed: Vec::new() }
+            });
             let frame = SessionFrame {
                 left: std::mem::take(&mut session.left),
-                entered,
+                entered: entered.collect(),
                 results: std::mem::take(&mut session.results),
-                close: None,
+                ..SessionFrame::default()
             };
             if !(frame.left.is_empty() && frame.entered.is_empty() && frame.results.is_empty()) {
                 frames.insert(id, frame);

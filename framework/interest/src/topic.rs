@@ -1,6 +1,8 @@
 //! One topic: what its subscribers know and what has changed since the last frame.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
+use evertick_protocol::Snapshot;
 use evertick_schema::{EntityId, Identity};
 use evertick_world::Cell;
 
@@ -75,7 +77,7 @@ pub(crate) struct Topic {
     pub(crate) dirty: Marks<Dirty>,
     pub(crate) events: Vec<Happened>,
     /// Of the frame that is being made.
-    pub(crate) snapshot: Option<Bytes>,
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Topic {

@@ -1,7 +1,8 @@
 //! All topics, by number and by key.
 
-use bytes::Bytes;
-use evertick_protocol::TopicId;
+use std::sync::Arc;
+
+use evertick_protocol::{Snapshot, TopicId};
 use evertick_schema::{Duration, EntityId, Timestamp};
 use hashbrown::HashMap;
 
@@ -110,7 +111,7 @@ impl Topics {
     }
 
     /// The snapshot that this frame made of a topic, for one of its newcomers. Shared, not copied.
-    pub(crate) fn snapshot(&mut self, id: TopicId) -> Bytes {
+    pub(crate) fn snapshot(&mut self, id: TopicId) -> Arc<Snapshot> {
         self.get_mut(id).snapshot.clone().expect("a topic with newcomers has encoded a snapshot")
     }
 

@@ -8,7 +8,9 @@ use common::rows::{
     BAG, BODY, BOOM, CHEER, CLOCK, GUILD, HIT, LETTER, NAME, NEWS, NOTE, NOTICE, NUDGE, OWNER, POSITION,
     SECRET, TEAM, WHISPER, addressed, boom, identity, letter, marked, name, position, words,
 };
-use evertick_protocol::{CallOutcome, CallReply, ChangeKind, CloseCode, SessionFrame};
+use std::sync::Arc;
+
+use evertick_protocol::{CallOutcome, CallReply, ChangeKind, CloseCode, Frame};
 use evertick_schema::{Duration, EntityId};
 use evertick_world::{Cell, Focus};
 
@@ -42,17 +44,21 @@ fn rows_of_nobody_are_never_sent() {
     server.frame();
     server.set(entity, SECRET, words(&[43]));
     let frame = server.frame();
-    assert!(frame.blocks.is_empty() && frame.sessions.is_empty());
+    assert!(frame.topics.is_empty() && frame.sessions.is_empty());
     assert_eq!(server.clients[&session].get(SECRET, entity), None);
+}
+
+fn ordered_bytes(frame: &Frame) -> usize {
+    frame.topics.values().filter_map(|said| said.ordered.as_ref()).map(bytes::Bytes::len).sum()
 }
 
 #[test]
 fn an_update_carries_the_changed_fields_only() {
     let (mut server, session) = watched();
     let entity = server.spawn(&[(POSITION, position(0, 10.0, 10.0)), (BODY, words(&[1, 2, 3]))]);
-    let whole = server.frame().blocks.values().map(bytes::Bytes::len).sum::<usize>();
+    let whole = ordered_bytes(&server.frame());
     server.set(entity, BODY, words(&[1, 9, 3]));
-    let part = server.frame().blocks.values().map(bytes::Bytes::len).sum::<usize>();
+    let part = ordered_bytes(&server.frame());
     server.check();
     assert!(part < 20 && part < whole, "{part} bytes of {whole}");
     let changes: Vec<_> = server.clients[&session].changes.iter().collect();
@@ -254,16 +260,13 @@ fn a_snapshot_is_encoded_once_and_shared() {
     let before = server.interest.stats();
     let frame = server.frame();
     server.check();
-    let entered = |own: &SessionFrame| own.entered.clone();
-    let (of_two, of_three) = (entered(&frame.sessions[&two]), entered(&frame.sessions[&three]));
+    let (of_two, of_three) = (&frame.sessions[&two].entered, &frame.sessions[&three].entered);
     let shared: Vec<_> = of_two
         .iter()
-        .flat_map(|(topic, bytes)| {
-            of_three.iter().filter(move |(other, _)| other == topic).map(move |b| (bytes, &b.1))
-        })
+        .flat_map(|a| of_three.iter().filter(|b| b.topic == a.topic).map(|b| (&a.snapshot, &b.snapshot)))
         .collect();
     assert_eq!(shared.len(), 2, "the cell, and what everyone sees");
-    assert!(shared.iter().all(|(a, b)| a.as_ptr() == b.as_ptr() && a.len() == b.len()));
+    assert!(shared.iter().all(|(a, b)| Arc::ptr_eq(a, b)));
     assert!(frame.sessions.get(&session).is_none(), "the first session has nothing of its own");
     let after = server.interest.stats();
     assert_eq!((after.snapshots - before.snapshots, after.blocks - before.blocks), (4, 1));
@@ -282,7 +285,7 @@ fn who_leaves_and_returns_between_two_frames_is_sent_nothing() {
     server.look(session, 32.0, 32.0, 10.0);
     let frame = server.frame();
     server.check();
-    assert!(frame.sessions.is_empty() && frame.blocks.is_empty());
+    assert!(frame.sessions.is_empty() && frame.topics.is_empty());
 
     server.join(session, 2);
     server.commit();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evertick_protocol::{ClientMessage, PROTOCOL_VERSION, ProtocolError, Replica, ServerMessage};
+use evertick_protocol::{ClientMessage, Hello, PROTOCOL_VERSION, ProtocolError, Replica, ServerMessage};
 use evertick_schema::{ModuleDescription, SchemaHash};
 use evertick_transport::{Connection, ConnectionExt, Lane};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -30,12 +30,13 @@ async fn shake_hands(
     options: ConnectOptions,
 ) -> Result<(Arc<Shared>, mpsc::Sender<Command>), ConnectError> {
     let schema = options.module.as_ref().map_or(SchemaHash::UNKNOWN, ModuleDescription::hash);
-    let hello = ClientMessage::Hello {
+    let hello = ClientMessage::Hello(Hello {
         protocol: PROTOCOL_VERSION,
         schema,
         unconfirmed: options.unconfirmed,
         token: &options.token,
-    };
+        resume: None,
+    });
     let mut bytes = Vec::with_capacity(64 + options.token.len());
     hello.encode(&mut bytes);
     connection.send(Lane::Control, &[bytes.into()]);

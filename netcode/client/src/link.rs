@@ -159,7 +159,7 @@ impl Link {
 
     fn ping(&mut self) {
         let client_us = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.send(&ClientMessage::Ping { client_us });
+        self.send(&ClientMessage::Ping { client_us, results: 0 });
     }
 
     fn send(&mut self, message: &ClientMessage<'_>) {
@@ -193,6 +193,7 @@ impl Link {
                 }
             }
             ServerMessage::Closed(close) => return Err(Disconnected::ByServer(close)),
+            ServerMessage::State(_) => {}
             ServerMessage::Welcome(_) => return Err(ProtocolError::Malformed("two Welcomes").into()),
         }
         Ok(())

@@ -12,7 +12,7 @@ use evertick_client::{
     FailCode, RowTypeError, StreamError, tls,
 };
 use evertick_gateway::GatewayConfig;
-use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, Welcome};
+use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, SessionSecret, Welcome};
 use evertick_schema::{EntityId, Identity, SessionId, Timestamp};
 use evertick_transport::{
     Connection, ConnectionExt, Discovery, Lane, Limits, Listener, ListenerOptions, QuicOptions, loopback,
@@ -357,12 +357,16 @@ fn welcome(protocol: u8, json: Option<&[u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let welcome = Welcome {
         protocol,
+        resumed: false,
         session: SessionId(1),
+        secret: SessionSecret::default(),
         identity: Identity::NONE,
         tick: 0,
         tick_us: 50_000,
         time: Timestamp(0),
         schema: description().hash(),
+        calls: 0,
+        bytes_per_second: 0,
         description: json,
     };
     ServerMessage::Welcome(welcome).encode(&mut bytes);
@@ -380,9 +384,9 @@ async fn a_server_that_makes_no_sense_is_an_error() {
     let error = scripted(&[&welcome(PROTOCOL_VERSION, Some(b"{}"))]).await.unwrap_err();
     assert!(matches!(error, ConnectError::Description(_)), "{error}");
 
-    // A frame that is cut off, one that leaves a topic that was never entered, a second Welcome, garbage.
-    let leaves = [&[0x82, 1][..], &[0; 8], &[1, 5, 0, 0, 0]].concat();
-    for bad_frame in [&[0x82, 1][..], &leaves, &good, b"garbage"] {
+    // A frame that is cut off, one that changes a topic that was never entered, a second Welcome, garbage.
+    let changes = [&[0x82, 1, 1][..], &[0; 8], &[0, 0, 1, 4, 5, 0, 0, 0, 0, 0, 0]].concat();
+    for bad_frame in [&[0x82, 1][..], &changes, &good, b"garbage"] {
         let client = scripted(&[&good, bad_frame]).await.unwrap();
         let why = soon(client.closed()).await;
         assert!(matches!(why, Disconnected::Protocol(_)), "{why}");

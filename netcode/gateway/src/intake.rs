@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION, ProtocolError, ServerMessage, Welcome,
+    ClientMessage, CloseCode, FailCode, Hello, PROTOCOL_VERSION, ProtocolError, ServerMessage, SessionSecret,
+    Welcome,
 };
 use evertick_schema::{SchemaHash, SessionId};
 use evertick_transport::{Connection, ConnectionExt, Lane};
@@ -67,10 +68,10 @@ async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<Newcome
     };
     count_in(&shard.common, &message);
     let (schema, unconfirmed, token) = match decode(&message)? {
-        ClientMessage::Hello { protocol: PROTOCOL_VERSION, schema, unconfirmed, token } => {
+        ClientMessage::Hello(Hello { protocol: PROTOCOL_VERSION, schema, unconfirmed, token, .. }) => {
             (schema, unconfirmed, token)
         }
-        ClientMessage::Hello { protocol, .. } => {
+        ClientMessage::Hello(Hello { protocol, .. }) => {
             let text = format!("the client speaks protocol {protocol}, this server {PROTOCOL_VERSION}");
             return Err(End::close(CloseCode::Unsupported, text));
         }
@@ -118,12 +119,16 @@ fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
     let clock = shard.clock(session.unconfirmed);
     let welcome = Welcome {
         protocol: PROTOCOL_VERSION,
+        resumed: false,
         session: session.id,
+        secret: SessionSecret::default(),
         identity: session.identity,
         tick: clock.tick,
         tick_us: description.tick_us,
         time: clock.time,
         schema: description.hash,
+        calls: 0,
+        bytes_per_second: 0,
         description: (schema != description.hash).then_some(&description.json),
     };
     session.tell(&ServerMessage::Welcome(welcome), &shard.common.metrics);
@@ -162,9 +167,13 @@ fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> Result<(), E
     let in_flight = session.calls_in_flight;
     let handled = ClientMessage::decode_all(message).try_for_each(|message| match message.map_err(bad)? {
         ClientMessage::Call { seq, reducer, args } => call(shard, session, (seq, reducer, args), now),
-        ClientMessage::Ping { client_us } => ping(shard, session, client_us, now),
+        ClientMessage::Ping { client_us, .. } => ping(shard, session, client_us, now),
         ClientMessage::Bye => Err(End::close(CloseCode::Normal, "goodbye")),
-        ClientMessage::Hello { .. } => Err(End::close(CloseCode::BadMessage, "a second Hello")),
+        ClientMessage::Hello(_) => Err(End::close(CloseCode::BadMessage, "a second Hello")),
+        ClientMessage::Input(_)
+        | ClientMessage::Report(_)
+        | ClientMessage::Subscribe { .. }
+        | ClientMessage::Unsubscribe { .. } => Ok(()),
     });
     metrics.calls_forwarded.add(u64::from(session.calls_in_flight - in_flight));
     session.tell_failed(shard.clock(session.unconfirmed), metrics);

@@ -25,7 +25,7 @@ impl Counter {
 
 /// Close codes and how many there are of them: `closes[code]`; 0 stands for connections that broke or that the client
 /// ended without a word.
-pub const CLOSE_CODES: usize = 11;
+pub const CLOSE_CODES: usize = 13;
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {

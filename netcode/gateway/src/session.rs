@@ -135,7 +135,10 @@ impl Session {
 
     pub(crate) fn pong(&mut self, client_us: u64, clock: Clock, metrics: &Metrics) {
         let Clock { tick, time, tick_cost_us } = clock;
-        self.tell(&ServerMessage::Pong(Pong { client_us, tick, time, tick_cost_us }), metrics);
+        self.tell(
+            &ServerMessage::Pong(Pong { client_us, tick, time, tick_cost_us, slack_us: None }),
+            metrics,
+        );
     }
 
     /// Notes the answer to a call that does not go to the host.

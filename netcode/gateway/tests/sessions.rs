@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use evertick_gateway::{GatewayConfig, SessionLimits};
 use evertick_protocol::{
-    CallOutcome, Changes, ClientMessage, Close, CloseCode, FailCode, PROTOCOL_VERSION, Replica, ServerMessage,
+    CallOutcome, Changes, ClientMessage, Close, CloseCode, FailCode, Hello, PROTOCOL_VERSION, Replica,
+    ServerMessage,
 };
 use evertick_schema::{EntityId, ModuleDescription, SchemaHash, SessionId};
 use evertick_transport::{
@@ -32,12 +33,7 @@ struct Raw {
 impl Raw {
     /// Connects and says Hello; the description comes with the Welcome.
     async fn open(mut connection: Box<dyn Connection>, token: &[u8]) -> Self {
-        let hello = ClientMessage::Hello {
-            protocol: PROTOCOL_VERSION,
-            schema: SchemaHash::UNKNOWN,
-            unconfirmed: false,
-            token,
-        };
+        let hello = ClientMessage::Hello(Hello::new(token));
         send(&mut *connection, &hello).await;
         let bytes = soon(connection.recv()).await.unwrap();
         let ServerMessage::Welcome(welcome) = ServerMessage::decode(&bytes).unwrap() else {
@@ -74,7 +70,7 @@ impl Raw {
                 self.results.extend(changes.results.drain(..).map(|reply| (reply.seq, reply.result)));
                 Ok(())
             }
-            ServerMessage::Pong(_) => Ok(()),
+            ServerMessage::Pong(_) | ServerMessage::State(_) => Ok(()),
             ServerMessage::Closed(close) => Err(close),
             ServerMessage::Welcome(_) => panic!("a second Welcome"),
         }
@@ -116,7 +112,7 @@ async fn turned_away(host: &Served, first: &[u8]) -> Close {
 
 fn hello(protocol: u8, schema: SchemaHash, token: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    ClientMessage::Hello { protocol, schema, unconfirmed: false, token }.encode(&mut bytes);
+    ClientMessage::Hello(Hello { protocol, schema, ..Hello::new(token) }).encode(&mut bytes);
     bytes
 }
 
@@ -385,12 +381,12 @@ async fn pings_are_answered_and_floods_of_them_are_not(over: Over) {
     let mut client = Raw::open(host.connection().await, b"ann").await;
     client.call(1, Spawn::NUMBER, &[]).await;
     client.until_results(1).await;
-    send(&mut *client.connection, &ClientMessage::Ping { client_us: 55 }).await;
+    send(&mut *client.connection, &ClientMessage::Ping { client_us: 55, results: 0 }).await;
     let bytes = soon(client.connection.recv()).await.unwrap();
     let ServerMessage::Pong(pong) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
     assert_eq!((pong.client_us, pong.tick, pong.tick_cost_us), (55, client.replica.tick(), 123));
     for _ in 0..60 {
-        send(&mut *client.connection, &ClientMessage::Ping { client_us: 0 }).await;
+        send(&mut *client.connection, &ClientMessage::Ping { client_us: 0, results: 0 }).await;
     }
     assert_eq!(client.until_closed().await.code, CloseCode::Flooding);
 }

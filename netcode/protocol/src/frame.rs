@@ -1,10 +1,13 @@
 //! What the world thread and the gateway hand each other.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_schema::{SessionId, Timestamp};
 use hashbrown::HashMap;
+
+use crate::snapshot::Snapshot;
 
 /// Names a topic: a set of rows that sessions see or don't see together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -24,9 +27,11 @@ impl fmt::Debug for TopicId {
 }
 
 /// All that one step of the world has to say to all sessions. Made once, shared by all I/O shards; a
-/// session's message is put together from it by [`pack_frame`](crate::pack_frame).
+/// session's messages are put together from it by a [`FramePacker`](crate::FramePacker) and a [`StatePacker`](crate::StatePacker).
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
+    /// One more with each frame that the world makes.
+    pub number: u64,
     /// The tick it closes.
     pub tick: u64,
     /// The world's time.
@@ -35,10 +40,48 @@ pub struct Frame {
     pub seq: u64,
     /// What the tick took, in microseconds.
     pub tick_cost_us: u32,
-    /// One block per topic that changed and has subscribers.
-    pub blocks: HashMap<TopicId, Bytes>,
+    /// What each topic says that has subscribers and something to say.
+    pub topics: HashMap<TopicId, TopicFrame>,
     /// What single sessions are told; only those with something of their own.
     pub sessions: HashMap<SessionId, SessionFrame>,
+}
+
+/// What one topic says in a frame, to all who see it.
+#[derive(Clone, Debug, Default)]
+pub struct TopicFrame {
+    /// A block of roster changes, whole rows, ordered updates and rest values. Each session must get it, once and in order.
+    pub ordered: Option<Bytes>,
+    /// A block with EVENTS sections only, for those who see the topic in this frame, newcomers included. It comes behind
+    /// `ordered`. Who sees the topic later does not get it.
+    pub events: Option<Bytes>,
+    /// The rows that move, for the latest lane. A session may take it from any frame, at any cadence.
+    pub states: States,
+}
+
+/// A topic's moving rows with absolute values, cut to parts.
+#[derive(Clone, Debug)]
+pub struct States {
+    /// Into how many parts each side of the topic's cell is cut: 1 (the topic is whole), 2, 4 or 8.
+    pub parts_per_side: u8,
+    /// The parts that have moving rows. Several entries may have the same part; together they are the part's state.
+    pub parts: Vec<StatePart>,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        Self { parts_per_side: 1, parts: Vec::new() }
+    }
+}
+
+/// Some of a part's moving rows: one state block, as [`BlockWriter::begin_state`](crate::BlockWriter::begin_state) starts it.
+#[derive(Clone, Debug)]
+pub struct StatePart {
+    /// `y * parts_per_side + x` of the sub-square of the topic's cell; of topics without a place a running number.
+    pub part: u8,
+    /// How many rows it has.
+    pub rows: u16,
+    /// One state, at most [`STATE_BYTES_MAX`](crate::STATE_BYTES_MAX) bytes unless a single row is longer.
+    pub bytes: Bytes,
 }
 
 /// Which sessions a frame is handed to. Every session is handed every frame once, in order: a frame goes to [`Everyone`](Self::Everyone),
@@ -69,12 +112,81 @@ impl Audience {
 pub struct SessionFrame {
     /// Topics it no longer sees.
     pub left: Vec<TopicId>,
-    /// Topics it sees from now on, with their snapshots (shared by all who enter in this frame).
-    pub entered: Vec<(TopicId, Bytes)>,
+    /// Topics it sees from now on, or anew.
+    pub entered: Vec<Entered>,
     /// Results of its calls, in their order.
     pub results: Vec<CallReply>,
     /// That it is over, and why; after all else.
     pub close: Option<Close>,
+    /// Where its focus is, when that has changed enough to matter.
+    pub viewpoint: Option<Viewpoint>,
+    /// Answers to its subscriptions, in their order. They name topics of this frame's `entered` or earlier ones.
+    pub queries: Vec<QueryReply>,
+}
+
+/// That a session sees a topic from now on.
+#[derive(Clone, Debug)]
+pub struct Entered {
+    /// Which topic.
+    pub topic: TopicId,
+    /// Where it is, if it has a place (cells and details).
+    pub square: Option<Square>,
+    /// Its content at some frame before or at this one; shared by all who enter until the next is made.
+    pub snapshot: Arc<Snapshot>,
+    /// The topic's ordered blocks since the snapshot was made, this frame's included. The session must not be sent
+    /// the topic's [`ordered`](TopicFrame::ordered) of this frame besides.
+    pub followed: Vec<Bytes>,
+}
+
+/// A square of a space.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Square {
+    /// The space's number.
+    pub space: u32,
+    /// The corner with the least coordinates, in the space's units.
+    pub min: [f32; 2],
+    /// The length of a side.
+    pub size: f32,
+}
+
+/// Where a session looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Viewpoint {
+    /// The space's number.
+    pub space: u32,
+    /// The place, in the space's units.
+    pub at: [f32; 2],
+    /// How far it sees.
+    pub radius: f32,
+}
+
+/// The answer to a Subscribe. A query may be answered again, when the topics that hold its result change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryReply {
+    /// The number that the client gave the query.
+    pub query: u32,
+    /// What became of it.
+    pub outcome: QueryOutcome,
+}
+
+/// What became of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueryOutcome {
+    /// It holds; its rows are those that these topics hold. At most [`TOPICS_MAX`](crate::TOPICS_MAX).
+    Applied {
+        /// The topics, which the session has been told of.
+        topics: Vec<TopicId>,
+    },
+    /// It can't be; the query is over.
+    Refused {
+        /// The text for a person: why, and what to do instead.
+        message: String,
+    },
+    /// How the query would be matched; nothing is subscribed to.
+    Explained {
+        /// The text for a person.
+        plan: String,
+    },
 }
 
 /// The answer to a call.
@@ -179,6 +291,10 @@ pub enum CloseCode {
     Internal = 9,
     /// The client was silent for too long.
     Timeout = 10,
+    /// The session was resumed over another connection.
+    Replaced = 11,
+    /// There is no such session to resume: it is unknown, it waited for too long, or the secret is wrong. Open a new one.
+    Expired = 12,
 }
 
 impl CloseCode {
@@ -194,6 +310,8 @@ impl CloseCode {
             7 => Self::Unsupported,
             8 => Self::Shutdown,
             10 => Self::Timeout,
+            11 => Self::Replaced,
+            12 => Self::Expired,
             _ => Self::Internal,
         }
     }

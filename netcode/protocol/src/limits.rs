@@ -26,3 +26,19 @@ pub const SLOTS_MAX: u32 = 1 << 20;
 
 /// The most row bytes that a [`Replica`](crate::Replica) holds unless it is told otherwise.
 pub const REPLICA_BYTES_MAX: usize = 256 << 20;
+
+/// The longest state that a server makes of more than one row, in bytes: with its message's head it fits a datagram.
+pub const STATE_BYTES_MAX: usize = 1000;
+
+/// The most inputs of one Input message.
+pub const INPUTS_MAX: usize = 16;
+
+/// The longest arguments of one input, in bytes.
+pub const INPUT_BYTES_MAX: usize = 1024;
+
+/// The longest text of a query, in bytes.
+pub const QUERY_BYTES_MAX: usize = 4096;
+
+/// How far a state may be from the newest ordered frame before it is dropped, in microseconds; either way. Slots that
+/// are freed rest for at least as long.
+pub const STATE_AGE_US_MAX: u64 = 2_000_000;

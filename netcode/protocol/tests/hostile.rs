@@ -97,10 +97,10 @@ fn corpus() -> Vec<Vec<u8>> {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "bin") {
             let message = std::fs::read(path).unwrap();
-            // Behind kind, tick (one byte), time, no topic left, one entered and its length: its block.
+            // Behind kind, number (two bytes), tick (one), time, no topic left, one entered and its length: its block.
             if message[0] == 0x82 && message.len() > 20 {
                 corpus.push(message[1..].to_vec());
-                corpus.push(message[14..].to_vec());
+                corpus.push(message[16..].to_vec());
             }
             corpus.push(message);
         }

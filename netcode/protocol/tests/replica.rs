@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, Change, ChangeKind, Changes, Frame, ProtocolError, Replica, SessionFrame, TopicId,
-    TopicKind, TopicList, WireSchema, pack_frame,
+    BlockWriter, Change, ChangeKind, Changes, Entered, Frame, ProtocolError, Replica, SessionFrame, Snapshot,
+    TopicFrame, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
 };
 use evertick_schema::{EntityId, ModuleDescription, Timestamp};
 use support::description::{CLOCK, DEF, POSITION, TAG, kinds};
@@ -67,7 +69,7 @@ fn roster_versions_wrap_around() {
     let mut replica = Replica::new(&kinds()).unwrap();
     let mut writer = BlockWriter::new();
     writer.begin_snapshot(TopicId(1), u16::MAX, TopicKind::Owner);
-    let own = SessionFrame { entered: vec![(TopicId(1), writer.finish())], ..SessionFrame::default() };
+    let own = SessionFrame { entered: vec![entered(1, writer.finish())], ..SessionFrame::default() };
     let mut topics = TopicList::default();
     let mut message = Vec::new();
     assert!(pack_frame(&Frame::default(), Some(&own), &mut topics, &mut message));
@@ -78,7 +80,7 @@ fn roster_versions_wrap_around() {
     assert_eq!((writer.version(), writer.is_empty()), (0, false));
     writer.leave(&[0]);
     assert_eq!(writer.version(), 0);
-    let frame = Frame { blocks: [(TopicId(1), writer.finish())].into_iter().collect(), ..Frame::default() };
+    let frame = Frame { topics: [said(1, writer.finish())].into(), ..Frame::default() };
     message.clear();
     assert!(pack_frame(&frame, None, &mut topics, &mut message));
     apply(&mut replica, &message).unwrap();
@@ -184,30 +186,45 @@ fn stub(length: u8) -> Bytes {
     Bytes::copy_from_slice(&[length])
 }
 
+fn entered(topic: u32, block: Bytes) -> Entered {
+    let snapshot = Arc::new(Snapshot::new(block));
+    Entered { topic: TopicId(topic), square: None, snapshot, followed: Vec::new() }
+}
+
+fn said(topic: u32, ordered: Bytes) -> (TopicId, TopicFrame) {
+    (TopicId(topic), TopicFrame { ordered: Some(ordered), ..TopicFrame::default() })
+}
+
 #[test]
 fn sessions_get_the_blocks_of_their_topics() {
     let topic = TopicId;
     let mut topics = TopicList::default();
-    let mut frame = Frame { tick: 5, time: Timestamp(6), ..Frame::default() };
-    frame.blocks = [(topic(1), stub(1)), (topic(2), stub(2)), (topic(3), stub(3))].into_iter().collect();
+    let mut frame = Frame { number: 4, tick: 5, time: Timestamp(6), ..Frame::default() };
+    frame.topics = [1, 2, 3].map(|topic| said(topic, stub(topic as u8))).into();
     let mut out = vec![0xee];
     assert!(!pack_frame(&frame, None, &mut topics, &mut out));
     assert_eq!(out, [0xee], "nothing to say");
 
-    let entered = vec![(topic(3), stub(33)), (topic(1), stub(11)), (topic(9), stub(99))];
-    let own = SessionFrame { entered, ..SessionFrame::default() };
+    let own = SessionFrame {
+        entered: vec![entered(3, stub(33)), entered(1, stub(11)), entered(9, stub(99))],
+        ..SessionFrame::default()
+    };
     assert!(pack_frame(&frame, Some(&own), &mut topics, &mut out));
-    let head = [0xee, 0x82, 5, 6, 0, 0, 0, 0, 0, 0, 0];
-    assert_eq!(out, [&head[..], &[0, 3, 33, 11, 99, 0, 0]].concat(), "a snapshot has its frame's changes");
+    let head = [0xee, 0x82, 4, 5, 6, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(
+        out,
+        [&head[..], &[0, 3, 33, 11, 99, 0, 0, 0, 0]].concat(),
+        "a snapshot has its frame's changes"
+    );
     assert_eq!(topics.as_slice(), [topic(1), topic(3), topic(9)]);
 
     let own = SessionFrame {
         left: vec![topic(3), topic(9)],
-        entered: vec![(topic(9), stub(98))],
+        entered: vec![entered(9, stub(98))],
         ..SessionFrame::default()
     };
     out.truncate(1);
     assert!(pack_frame(&frame, Some(&own), &mut topics, &mut out));
-    assert_eq!(out, [&head[..], &[2, 3, 9, 1, 98, 1, 1, 0]].concat());
+    assert_eq!(out, [&head[..], &[2, 3, 9, 1, 98, 1, 1, 0, 0, 0]].concat());
     assert_eq!((topics.len(), topics.is_empty()), (2, false));
 }

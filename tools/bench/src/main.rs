@@ -2,9 +2,11 @@
 //! reports the median with the lowest and highest run; where there is one, a native or physical reference of
 //! the same run stands beside it as `limit`.
 
+mod crowd;
 mod disk;
 mod fixture;
 mod memory;
+mod replication;
 mod report;
 mod socket;
 mod stored;
@@ -54,7 +56,7 @@ enum Part {
 /// A benchmark: the names it reports, and how.
 type Bench = (&'static [&'static str], fn(&Path) -> Result<Vec<Measure>>);
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 10] = [
     (&["transfer.in_process"], transfer::run),
     (&["sweep.100k", "sweep.100k.vs_native"], sweep::run),
     (&["memory.per_entity"], memory::run),
@@ -69,6 +71,21 @@ const BENCHES: [Bench; 6] = [
         socket::run,
     ),
     (&["recovery.1m", "snapshot.1m.tick_excess", "log.per_move"], stored::run),
+    (&["replication.10kx100k"], replication::run),
+    (
+        &[
+            "crowd.ws.1000x10k.tick_p99",
+            "crowd.ws.1000x10k.cpu",
+            "crowd.ws.1000x10k.bytes",
+            "crowd.ws.1000x10k.staleness_p99",
+        ],
+        crowd::spread,
+    ),
+    (
+        &["crowd.hotspot.1000.tick_p99", "crowd.hotspot.1000.bytes_max", "crowd.hotspot.1000.nearest_rate"],
+        crowd::hotspot,
+    ),
+    (&["crowd.quic.capacity"], crowd::capacity),
 ];
 
 fn main() -> Result {

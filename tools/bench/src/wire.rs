@@ -51,11 +51,12 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
             let frame = interest.frame(simulation.world(), now, 0);
             // The first is the snapshot.
             if tick > 0 {
-                if frame.blocks.len() != 1 {
-                    return Err(format!("{} blocks instead of one", frame.blocks.len()).into());
+                if frame.topics.len() != 1 {
+                    return Err(format!("{} topics instead of one", frame.topics.len()).into());
                 }
-                for block in frame.blocks.values() {
-                    bytes += block.len();
+                for said in frame.topics.values() {
+                    let states = said.states.parts.iter().map(|part| &part.bytes);
+                    bytes += said.ordered.iter().chain(&said.events).chain(states).map(|piece| piece.len()).sum::<usize>();
                 }
             }
             simulation.world_mut().recycle(delta);

@@ -13,8 +13,8 @@ use evertick_gateway::{
     Account, Gateway, GatewayConfig, GatewayHandle, Metrics, MetricsSnapshot, ServerDescription, Unauthorized,
 };
 use evertick_protocol::{
-    Audience, BlockWriter, CallOutcome, CallReply, FailCode, Frame, Ingress, IngressBatch, SessionFrame,
-    TopicId, TopicKind, WireSchema,
+    Audience, BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, IngressBatch,
+    SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -268,7 +268,7 @@ impl World {
         match ingress {
             Ingress::Open { session, .. } => {
                 assert!(self.sessions.insert(session), "a session opens once");
-                self.own.entry(session).or_default().entered.push((EVERYONE, Bytes::new()));
+                self.own.entry(session).or_default().entered.push(entered(EVERYONE));
             }
             Ingress::Call { session, seq, reducer, args } => {
                 assert!(self.sessions.contains(&session), "calls come between open and close");
@@ -281,6 +281,7 @@ impl World {
                 self.looking.remove(&session);
                 self.own.remove(&session);
             }
+            other => panic!("nobody asks for {other:?} yet"),
         }
     }
 
@@ -314,7 +315,7 @@ impl World {
                 let own = self.own.entry(session).or_default();
                 if argument::<bool>(args).unwrap() {
                     self.looking.insert(session);
-                    own.entered.push((SECRETS, Bytes::new()));
+                    own.entered.push(entered(SECRETS));
                 } else if self.looking.remove(&session) {
                     own.left.push(SECRETS);
                 }
@@ -355,7 +356,8 @@ impl World {
         self.known = scores.len() as u32;
         self.version = self.writer.version();
         if !self.writer.is_empty() {
-            frame.blocks.insert(EVERYONE, self.writer.finish());
+            let said = TopicFrame { ordered: Some(self.writer.finish()), ..TopicFrame::default() };
+            frame.topics.insert(EVERYONE, said);
         }
 
         let slots: Vec<u32> = (0..scores.len() as u32).collect();
@@ -364,20 +366,25 @@ impl World {
         self.writer.enter(&entries);
         self.writer.rows(&self.schema, SCORE, u64::MAX, &slots, |index| &scores[index]);
         self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
-        let everyone = self.writer.finish();
+        let everyone = Arc::new(Snapshot::new(self.writer.finish()));
 
         let secret = bytes(&Secret { value: 42 });
         self.writer.begin_snapshot(SECRETS, 0, TopicKind::Group(9));
         self.writer.enter(&[(0, SECRET_ENTITY)]);
         self.writer.rows(&self.schema, SECRET, u64::MAX, &[0], |_| &secret);
-        let secrets = self.writer.finish();
+        let secrets = Arc::new(Snapshot::new(self.writer.finish()));
 
         for (session, mut own) in std::mem::take(&mut self.own) {
-            for (topic, snapshot) in &mut own.entered {
-                *snapshot = if *topic == EVERYONE { everyone.clone() } else { secrets.clone() };
+            for Entered { topic, snapshot, .. } in &mut own.entered {
+                *snapshot = Arc::clone(if *topic == EVERYONE { &everyone } else { &secrets });
             }
             frame.sessions.insert(session, own);
         }
         frame
     }
+}
+
+/// A topic that a session enters with the next frame, which has its snapshot.
+fn entered(topic: TopicId) -> Entered {
+    Entered { topic, square: None, snapshot: Arc::new(Snapshot::new(Bytes::new())), followed: Vec::new() }
 }

@@ -6,11 +6,14 @@ mod reader;
 mod tail;
 mod writer;
 
+pub(crate) use reader::read_kind;
 pub use reader::{BlockHead, BlockReader, EventsSection, RowsSection, Section};
 pub(crate) use tail::{ALONE, Rebase, Tail, tail_of};
 pub use writer::BlockWriter;
 
 pub(crate) const SNAPSHOT: u8 = 1;
+/// Of a snapshot: its sections are compressed.
+pub(crate) const COMPRESSED: u8 = 2;
 
 pub(crate) const LEAVE: u8 = 1;
 pub(crate) const ENTER: u8 = 2;
@@ -44,4 +47,15 @@ pub enum TopicKind {
     Group(u64),
     /// What everyone sees.
     Everyone,
+    /// What is sent of a cell's entities only to those who are near.
+    Detail {
+        /// The space.
+        space: u32,
+        /// The cell's column.
+        x: i32,
+        /// The cell's row.
+        y: i32,
+    },
+    /// The rows of queries that mean the same.
+    Query,
 }

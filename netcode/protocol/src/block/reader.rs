@@ -163,7 +163,7 @@ impl<'a> BlockReader<'a> {
     }
 }
 
-fn read_kind(reader: &mut Reader<'_>) -> Result<TopicKind, ProtocolError> {
+pub(crate) fn read_kind(reader: &mut Reader<'_>) -> Result<TopicKind, ProtocolError> {
     Ok(match reader.u8("a topic's kind")? {
         0 => TopicKind::Cell {
             space: reader.varint_u32("a cell's space")?,
@@ -173,6 +173,12 @@ fn read_kind(reader: &mut Reader<'_>) -> Result<TopicKind, ProtocolError> {
         1 => TopicKind::Owner,
         2 => TopicKind::Group(reader.varint("a group")?),
         3 => TopicKind::Everyone,
+        4 => TopicKind::Detail {
+            space: reader.varint_u32("a cell's space")?,
+            x: reader.zigzag_i32("a cell's x")?,
+            y: reader.zigzag_i32("a cell's y")?,
+        },
+        5 => TopicKind::Query,
         kind => return Err(ProtocolError::Unknown { what: "topic kind", value: kind.into() }),
     })
 }

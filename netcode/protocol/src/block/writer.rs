@@ -57,20 +57,24 @@ impl BlockWriter {
         self.head(topic, version, SNAPSHOT);
         self.snapshot = true;
         match kind {
-            TopicKind::Cell { space, x, y } => {
-                self.body.push(0);
-                put::varint(&mut self.body, space.into());
-                put::zigzag(&mut self.body, x.into());
-                put::zigzag(&mut self.body, y.into());
-            }
+            TopicKind::Cell { space, x, y } => self.cell(0, space, x, y),
             TopicKind::Owner => self.body.push(1),
             TopicKind::Group(group) => {
                 self.body.push(2);
                 put::varint(&mut self.body, group);
             }
             TopicKind::Everyone => self.body.push(3),
+            TopicKind::Detail { space, x, y } => self.cell(4, space, x, y),
+            TopicKind::Query => self.body.push(5),
         }
         self.sections_at = self.body.len();
+    }
+
+    fn cell(&mut self, kind: u8, space: u32, x: i32, y: i32) {
+        self.body.push(kind);
+        put::varint(&mut self.body, space.into());
+        put::zigzag(&mut self.body, x.into());
+        put::zigzag(&mut self.body, y.into());
     }
 
     fn head(&mut self, topic: TopicId, version: u16, flags: u8) {

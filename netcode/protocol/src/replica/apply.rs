@@ -1,18 +1,21 @@
 //! Applying frames.
 
+use std::borrow::Cow;
+
 use evertick_schema::{EntityId, Timestamp, check_row};
 use hashbrown::HashMap;
 
-use crate::block::{BlockHead, BlockReader, EventsSection, RowsSection, Section};
+use crate::block::{BlockReader, EventsSection, RowsSection, Section};
 use crate::error::ProtocolError;
 use crate::frame::TopicId;
+use crate::frame_parts::FrameParts;
 use crate::limits::TOPICS_MAX;
-use crate::pack::FrameParts;
 use crate::replica::assemble::Assembler;
 use crate::replica::store::Noting;
 use crate::replica::{Changes, Replica, Topic};
 use crate::schema::RowCodec;
 use crate::server_message::FrameMessage;
+use crate::snapshot::plain;
 
 /// What a row takes besides its bytes, about.
 const ROW_OVERHEAD: usize = 48;
@@ -42,17 +45,21 @@ impl Replica {
         let parts = FrameParts::read(message)?;
         self.frame += 1;
         for topic in parts.left {
-            self.drop_topic(topic, changes)?;
+            self.drop_topic(topic, changes);
         }
         let mut scratch = Scratch::default();
-        for (index, block) in parts.blocks.into_iter().enumerate() {
-            let head = scratch.reader.begin(block)?;
-            if head.snapshot.is_some() != parts.entered.contains(&index) {
-                return Err(ProtocolError::WrongBlock { topic: head.topic });
+        for block in parts.entered {
+            match plain(block)? {
+                Cow::Borrowed(block) => self.apply_block(block, true, &mut scratch, changes)?,
+                Cow::Owned(block) => self.apply_block(&block, true, &mut Scratch::default(), changes)?,
             }
-            self.apply_block(head, &mut scratch, changes)?;
+        }
+        for block in parts.changed {
+            self.apply_block(block, false, &mut scratch, changes)?;
         }
         changes.results = parts.results;
+        changes.queries = parts.queries;
+        changes.number = parts.number;
         changes.tick = parts.tick;
         changes.time = Timestamp(parts.time_us);
         self.tick = changes.tick;
@@ -61,17 +68,20 @@ impl Replica {
         Ok(())
     }
 
-    fn apply_block(
+    fn apply_block<'a>(
         &mut self,
-        head: BlockHead,
-        scratch: &mut Scratch<'_>,
+        block: &'a [u8],
+        snapshot: bool,
+        scratch: &mut Scratch<'a>,
         changes: &mut Changes,
     ) -> Result<(), ProtocolError> {
+        let head = scratch.reader.begin(block)?;
+        if head.snapshot.is_some() != snapshot {
+            return Err(ProtocolError::WrongBlock { topic: head.topic });
+        }
         let mut topic = match head.snapshot {
             Some(kind) => {
-                if self.topics.contains_key(&head.topic) {
-                    self.drop_topic(head.topic, changes)?;
-                }
+                self.drop_topic(head.topic, changes);
                 if self.topics.len() >= TOPICS_MAX {
                     let value = self.topics.len() as u64 + 1;
                     return Err(ProtocolError::TooMuch { what: "topics", value, max: TOPICS_MAX as u64 });
@@ -104,14 +114,14 @@ impl Replica {
         Ok(())
     }
 
-    fn drop_topic(&mut self, id: TopicId, changes: &mut Changes) -> Result<(), ProtocolError> {
-        let mut topic = self.topics.remove(&id).ok_or(ProtocolError::UnknownTopic(id))?;
+    /// Forgets a topic, if it is known.
+    fn drop_topic(&mut self, id: TopicId, changes: &mut Changes) {
+        let Some(mut topic) = self.topics.remove(&id) else { return };
         let roster = std::mem::take(&mut topic.roster);
         let mut target = Target { replica: self, id, topic: &mut topic, changes };
         for (_, entity) in roster {
             target.forget(entity);
         }
-        Ok(())
     }
 }
 

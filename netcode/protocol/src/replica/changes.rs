@@ -4,18 +4,22 @@ use std::ops::Range;
 
 use evertick_schema::{EntityId, Timestamp};
 
-use crate::frame::CallReply;
+use crate::frame::{CallReply, QueryReply};
 use crate::replica::store::RowStore;
 
 /// What one frame changed. Kept and handed in again, it allocates nothing in the long run.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
+    /// The frame's number.
+    pub number: u64,
     /// The frame's tick.
     pub tick: u64,
     /// The world's time at that tick.
     pub time: Timestamp,
     /// Results of calls, in the order of the calls' execution. Their effects are in this frame or were in an earlier one.
     pub results: Vec<CallReply>,
+    /// Answers to queries, in order.
+    pub queries: Vec<QueryReply>,
     notes: Vec<Note>,
     events: Vec<(u32, Range<usize>)>,
     /// Old rows and events.
@@ -91,6 +95,7 @@ impl Changes {
         self.events.clear();
         self.bytes.clear();
         self.results.clear();
+        self.queries.clear();
     }
 
     pub(crate) fn event(&mut self, row: u32, event: &[u8]) {

@@ -7,10 +7,10 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let schema = "ab".repeat(32);
     let client = [
         ("nothing", String::new()),
-        ("an unknown kind", "05".into()),
+        ("an unknown kind", "09".into()),
         ("a server's kind", "82".into()),
         ("a hello without token", format!("01 01 {schema} 00")),
-        ("a hello with unknown flags", format!("01 01 {schema} 02 00")),
+        ("a hello with unknown flags", format!("01 01 {schema} 04 00")),
         ("a token longer than the message", format!("01 01 {schema} 00 05 616263")),
         ("a token of 4097 bytes", format!("01 01 {schema} 00 8120 {}", "61".repeat(4097))),
         ("a call with bytes behind", "02 01 00 00 0a".into()),
@@ -19,18 +19,33 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("a varint in a longer form", "02 8100 00 00".into()),
         ("a varint of 65 bits", "02 ffffffffffffffffff02 00 00".into()),
         ("a short ping", "03 00000000000000".into()),
+        ("a ping without results", "03 0000000000000000".into()),
+        ("a resume without its session", format!("01 01 {schema} 02 00 0100000000000000")),
+        ("no inputs", "05 09 00".into()),
+        ("17 inputs", format!("05 7f 11 {}", "000000".repeat(17))),
+        ("an input from before the world began", "05 01 02 00 00 00 02 00 00".into()),
+        ("inputs that do not go newest first", "05 09 02 01 00 00 00 00 00".into()),
+        ("an input's arguments of 1025 bytes", format!("05 09 01 00 00 8108 {}", "00".repeat(1025))),
+        ("a report with a value missing", "06 01 02 03 04 05".into()),
+        ("a query that is not UTF-8", "07 01 02 c328".into()),
+        ("a query of 4097 bytes", format!("07 01 8120 {}", "61".repeat(4097))),
+        ("an unsubscribe without its query", "08".into()),
         ("a bye with more", "04 00".into()),
     ];
     let time = "0000000000000000";
-    let welcome = format!("81 01 {time} {schema} 00 00 {time} {schema}");
+    let half = "cd".repeat(16);
+    let welcome = |flags: &str| format!("81 01 {flags} {time} {half} {schema} 00 00 {time} {schema} 00 00");
     let server = [
         ("nothing", String::new()),
         ("a client's kind", "02".into()),
         ("a pong without its cost", format!("83 {time} 00 {time}")),
+        ("a pong with an unknown flag", format!("83 {time} 00 {time} 00 02")),
+        ("a pong without its slack", format!("83 {time} 00 {time} 00 01")),
+        ("states without a tick", "85 01".into()),
         ("a close with text that is not UTF-8", "84 0100 02 c328".into()),
         ("a close with more", "84 0100 00 00".into()),
-        ("a welcome with unknown flags", format!("{welcome} 02")),
-        ("a welcome without its description", format!("{welcome} 01")),
+        ("a welcome with unknown flags", welcome("04")),
+        ("a welcome without its description", welcome("01")),
     ];
     let client = client.into_iter().map(|(what, hex)| (what, "client", bytes(&hex)));
     let server = server.into_iter().map(|(what, hex)| (what, "server", bytes(&hex)));
@@ -44,34 +59,42 @@ fn bytes(hex: &str) -> Vec<u8> {
     unhex(&hex.replace(' ', ""))
 }
 
-/// A frame of tick 1 at time 0.
+/// Frame 1, of tick 1 at time 0.
 fn frame(hex: &str) -> Vec<u8> {
-    bytes(&format!("82 01 0000000000000000 {hex}"))
+    bytes(&format!("82 01 01 0000000000000000 {hex}"))
 }
 
 /// A frame with one snapshot, of topic 1 (everyone, roster version 0), of these sections.
 fn snapshot(sections: &str) -> Vec<u8> {
     let len = 5 + bytes(sections).len();
     assert!(len < 128, "the length must fit one byte");
-    frame(&format!("00 01 {len:02x} 01 01 0000 03 {sections} 00 00"))
+    frame(&format!("00 01 {len:02x} 01 01 0000 03 {sections} 00 00 00 00"))
 }
 
 fn parts() -> Vec<(&'static str, &'static str)> {
     vec![
-        ("a frame without results", "00 00 00"),
-        ("a frame with more", "00 00 00 00 00"),
-        ("a topic is left that was never entered", "01 09 00 00 00"),
-        ("a topic changes that was never entered", "00 00 01 04 01 00 0000 00"),
+        ("a frame without queries", "00 00 00 00 00"),
+        ("a frame with more", "00 00 00 00 00 00 00"),
+        ("a topic changes that was never entered", "00 00 01 04 01 00 0000 00 00 00"),
         ("more topics than bytes", "ff0f"),
-        ("a snapshot among the changes", "00 00 01 05 01 01 0000 03 00"),
-        ("a change among the snapshots", "00 01 04 01 00 0000 00 00"),
-        ("unknown block flags", "00 01 05 01 02 0000 03 00 00"),
-        ("an unknown kind of topic", "00 01 05 01 01 0000 04 00 00"),
-        ("a block longer than the frame", "00 01 09 01 01 0000 03 00 00"),
-        ("a block without a version", "00 01 03 01 01 00 00 00 00"),
-        ("an unknown result status", "00 00 00 01 01 03 01 00"),
-        ("a refusal without message", "00 00 00 01 01 01 02 0000"),
-        ("a failure with more", "00 00 00 01 01 02 0b 06 00 0000000000000000 00"),
+        ("a snapshot among the changes", "00 00 01 05 01 01 0000 03 00 00 00"),
+        ("a change among the snapshots", "00 01 04 01 00 0000 00 00 00 00 00"),
+        ("unknown block flags", "00 01 05 01 05 0000 03 00 00 00 00"),
+        ("a compressed change", "00 00 01 05 01 02 0000 00 00 00 00"),
+        ("an unknown kind of topic", "00 01 05 01 01 0000 06 00 00 00 00"),
+        ("a block longer than the frame", "00 01 0d 01 01 0000 03 00 00 00 00"),
+        ("a block without a version", "00 01 03 01 01 00 00 00 00 00"),
+        ("an unknown result status", "00 00 00 00 01 01 03 01 00 00"),
+        ("a refusal without message", "00 00 00 00 01 01 01 02 0000 00"),
+        ("a failure with more", "00 00 00 00 01 01 02 0b 06 00 0000000000000000 00 00"),
+        ("an unknown query status", "00 00 00 00 00 01 01 03 00"),
+        ("a query's text that is not UTF-8", "00 00 00 00 00 01 01 01 02 c328"),
+        ("a query's topics that are cut off", "00 00 00 00 00 01 01 00 01 80"),
+        ("a snapshot that is compressed to nothing", "00 01 06 01 03 0000 03 05 00 00 00 00"),
+        ("a snapshot compressed by more than can be", "00 01 0a 01 03 0000 03 ff7f 030000 00 00 00 00"),
+        ("a snapshot shorter than it says", "00 01 08 01 03 0000 03 02 0300 00 00 00 00"),
+        ("a snapshot longer than it says", "00 01 0d 01 03 0000 03 00 010100feff06 00 00 00 00"),
+        ("a snapshot's compression that is no DEFLATE", "00 01 08 01 03 0000 03 02 07ff 00 00 00 00"),
     ]
 }
 

@@ -45,7 +45,7 @@ pub fn changed_frame(bytes: &[u8]) {
 
 /// A snapshot: the bytes are the block of the one topic entered. Topic 1 is known already.
 pub fn snapshot(bytes: &[u8]) {
-    let mut body = vec![1];
+    let mut body = vec![1, 1];
     body.extend_from_slice(&[0; 8]);
     body.extend_from_slice(&[0, 1]);
     let mut len = bytes.len();
@@ -55,7 +55,7 @@ pub fn snapshot(bytes: &[u8]) {
     }
     body.push(len as u8);
     body.extend_from_slice(bytes);
-    body.extend_from_slice(&[0, 0]);
+    body.extend_from_slice(&[0, 0, 0, 0]);
     apply_any(&mut populated(), &body);
 }
 

@@ -8,11 +8,12 @@ pub mod json;
 pub mod random;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, Changes, Frame, FrameMessage, ProtocolError, Replica, ServerMessage,
-    SessionFrame, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
+    BlockWriter, CallOutcome, CallReply, Changes, Entered, Frame, FrameMessage, ProtocolError, Replica,
+    ServerMessage, SessionFrame, Snapshot, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
 };
 use evertick_schema::{Field, ModuleDescription, RowWriter, Timestamp};
 
@@ -74,7 +75,8 @@ impl Stage {
         let version = *self.versions.entry(topic).or_default();
         self.writer.begin_snapshot(topic, version, kind);
         write(&mut self.writer, &self.schema);
-        self.own.entered.push((topic, self.writer.finish()));
+        let snapshot = Arc::new(Snapshot::new(self.writer.finish()));
+        self.own.entered.push(Entered { topic, square: None, snapshot, followed: Vec::new() });
     }
 
     /// The session enters a cell.
@@ -89,7 +91,7 @@ impl Stage {
         self.writer.begin(topic, *version);
         write(&mut self.writer, &self.schema);
         *version = self.writer.version();
-        self.frame.blocks.insert(topic, self.writer.finish());
+        self.frame.topics.entry(topic).or_default().ordered = Some(self.writer.finish());
     }
 
     /// The session no longer sees a topic.
@@ -109,6 +111,7 @@ impl Stage {
     /// Ends the frame: the session's message.
     pub fn send(&mut self) -> Vec<u8> {
         self.tick += 1;
+        self.frame.number = self.tick * 2;
         self.frame.tick = self.tick;
         self.frame.time = Timestamp(1_700_000_000_000_000 + 50_000 * self.tick as i64);
         let mut out = Vec::new();

@@ -6,5 +6,7 @@ mod pin;
 mod server;
 mod transfer;
 
-pub(crate) use self::server::{Serve, serve};
+pub(crate) use self::client::Client;
+pub(crate) use self::pin::{CLIENTS, SERVER, pin};
+pub(crate) use self::server::{Process, Serve, Serving, Transport, serve, threads};
 pub(crate) use self::transfer::run;

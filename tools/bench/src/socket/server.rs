@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use evertick::{GatewayConfig, GuestLimits, Server, SessionLimits};
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::socket::pin::{SERVER, pin};
@@ -23,10 +24,38 @@ pub(crate) struct Serve {
     /// Keeps the world in this directory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Listens for QUIC too.
+    #[arg(long)]
+    quic: bool,
 }
 
-/// Serves until standard input ends. Says where on standard output, and for each line of input the bytes and records of the
-/// log so far.
+/// What its clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    WebSocket,
+    Quic,
+}
+
+impl Transport {
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::WebSocket => "ws",
+            Self::Quic => "quic",
+        }
+    }
+}
+
+/// What a server of a benchmark offers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Serving<'a> {
+    /// QUIC, besides WebSockets.
+    pub(crate) quic: bool,
+    /// A directory to keep the world in.
+    pub(crate) data: Option<&'a Path>,
+}
+
+/// Serves until standard input ends. Says where on standard output, on one line, and answers each line of input with its numbers
+/// as JSON.
 pub(crate) fn serve(args: &Serve) -> Result {
     pin(SERVER)?;
     let limits = SessionLimits {
@@ -42,73 +71,104 @@ pub(crate) fn serve(args: &Serve) -> Result {
     if let Some(data) = &args.data {
         server = server.data_dir(data);
     }
+    if args.quic {
+        server = server.quic("127.0.0.1:0");
+    }
     let server = server.start()?;
-    println!("{}", server.urls()[0]);
+    println!("{}", server.urls().join(" "));
     // The benchmark closes it, or is gone.
     for line in std::io::stdin().lines() {
         line?;
-        let storage = server.snapshot().host.storage;
-        println!("{} {}", storage.log_bytes, storage.log_records);
+        let host = server.snapshot().host;
+        let numbers = Numbers {
+            log_bytes: host.storage.log_bytes,
+            log_records: host.storage.log_records,
+            tick_ms_p99: host.tick_ms_p99,
+        };
+        println!("{}", serde_json::to_string(&numbers)?);
     }
     Ok(server.stop()?)
+}
+
+/// What a server tells of itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Numbers {
+    /// What its log has so far.
+    pub(crate) log_bytes: u64,
+    pub(crate) log_records: u64,
+    /// Of the last few seconds.
+    pub(crate) tick_ms_p99: f64,
 }
 
 /// A running server process; stopped when dropped.
 pub(crate) struct Process {
     child: Child,
     output: BufReader<ChildStdout>,
-    url: String,
+    urls: Vec<String>,
 }
 
 /// How old the log's counters may be that a server shows.
-const COUNTERS_AGE_MAX: Duration = Duration::from_millis(1500);
+pub(crate) const COUNTERS_AGE_MAX: Duration = Duration::from_millis(1500);
 
 impl Process {
-    pub(crate) fn start(module: &Path, data: Option<&Path>) -> Result<Self> {
+    pub(crate) fn start(module: &Path, serving: &Serving<'_>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve").arg("--module").arg(module);
-        if let Some(data) = data {
+        if let Some(data) = serving.data {
             command.arg("--data").arg(data);
         }
+        if serving.quic {
+            command.arg("--quic");
+        }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut url = String::new();
+        let mut urls = String::new();
         let stdout = child.stdout.take().ok_or("the server has no standard output")?;
         let mut output = BufReader::new(stdout);
-        output.read_line(&mut url)?;
-        if url.is_empty() {
+        output.read_line(&mut urls)?;
+        if urls.is_empty() {
             return Err(format!("the server did not start: {}", child.wait()?).into());
         }
-        Ok(Self { child, output, url: url.trim().to_owned() })
+        Ok(Self { child, output, urls: urls.split_whitespace().map(str::to_owned).collect() })
     }
 
-    /// The bytes and records that its log has so far. To be asked when nothing has happened for a while.
-    pub(crate) fn log(&mut self) -> Result<(u64, u64)> {
-        std::thread::sleep(COUNTERS_AGE_MAX);
+    /// What it tells of itself. Of its log that may be as old as [`COUNTERS_AGE_MAX`].
+    pub(crate) fn numbers(&mut self) -> Result<Numbers> {
         let mut input = self.child.stdin.as_ref().ok_or("the server has no standard input")?;
-        input.write_all(b"log\n")?;
+        input.write_all(b"\n")?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        let (bytes, records) = line.trim().split_once(' ').ok_or("the server said nothing of its log")?;
-        Ok((bytes.parse()?, records.parse()?))
+        Ok(serde_json::from_str(&line)?)
     }
 
-    /// Where it listens.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// Where it listens for that.
+    pub(crate) fn url(&self, transport: Transport) -> Result<&str> {
+        let fits = |url: &&String| url.split(':').next() == Some(transport.scheme());
+        let url = self.urls.iter().find(fits).ok_or("the server does not listen for that")?;
+        Ok(url.as_str())
+    }
+
+    /// The time that it has had on its core so far.
+    pub(crate) fn time_on_core(&self) -> Result<Duration> {
+        Ok(self.threads()?.values().sum())
     }
 
     /// The time that each of its threads has had on the core so far, by the thread's name.
     pub(crate) fn threads(&self) -> Result<BTreeMap<String, Duration>> {
-        let mut threads = BTreeMap::new();
-        for entry in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let thread = entry?.path();
-            let name = std::fs::read_to_string(thread.join("comm"))?.trim().to_owned();
-            let stat = std::fs::read_to_string(thread.join("schedstat"))?;
-            let on_core = stat.split(' ').next().ok_or("an empty schedstat")?.parse()?;
-            *threads.entry(name).or_default() += Duration::from_nanos(on_core);
-        }
-        Ok(threads)
+        threads(self.child.id())
     }
+}
+
+/// The time that each thread of a process has had on a core so far, by the thread's name.
+pub(crate) fn threads(process: u32) -> Result<BTreeMap<String, Duration>> {
+    let mut threads = BTreeMap::new();
+    for entry in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let thread = entry?.path();
+        let name = std::fs::read_to_string(thread.join("comm"))?.trim().to_owned();
+        let stat = std::fs::read_to_string(thread.join("schedstat"))?;
+        let on_core = stat.split(' ').next().ok_or("an empty schedstat")?.parse()?;
+        *threads.entry(name).or_default() += Duration::from_nanos(on_core);
+    }
+    Ok(threads)
 }
 
 impl Drop for Process {

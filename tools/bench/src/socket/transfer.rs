@@ -9,7 +9,7 @@ use crate::disk::{Directory, Disk};
 use crate::report::{Measure, median};
 use crate::socket::load::{fill_accounts, latencies, rates};
 use crate::socket::pin::{CLIENTS, pin};
-use crate::socket::server::Process;
+use crate::socket::server::{COUNTERS_AGE_MAX, Process, Serving, Transport};
 use crate::{RUNS, Result};
 
 const CLIENT_COUNT: usize = 64;
@@ -32,14 +32,16 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
 
 fn measure(module: &Path) -> Result<Vec<Measure>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let server = Process::start(module, None)?;
-    runtime.block_on(fill_accounts(server.url()))?;
+    let server = Process::start(module, &Serving::default())?;
+    runtime.block_on(fill_accounts(server.url(Transport::WebSocket)?))?;
     let (socket, _) = full_load(&runtime, &server)?;
     drop(server);
 
     let directory = Directory::new("transfer")?;
-    let mut server = Process::start(module, Some(&directory.path().join("data")))?;
-    runtime.block_on(fill_accounts(server.url()))?;
+    let data = directory.path().join("data");
+    let mut server = Process::start(module, &Serving { data: Some(&data), ..Serving::default() })?;
+    let url = server.url(Transport::WebSocket)?.to_owned();
+    runtime.block_on(fill_accounts(&url))?;
     let mut disk = Disk::new(&directory)?;
     let (mut singles, mut limits) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -49,16 +51,19 @@ fn measure(module: &Path) -> Result<Vec<Measure>> {
             syncs.push(disk.sync_seconds()?);
             Ok(())
         };
-        let calls = runtime.block_on(latencies(server.url(), SINGLE_CALLS, sync))?;
+        let calls = runtime.block_on(latencies(&url, SINGLE_CALLS, sync))?;
         let (call, sync) = (median(&calls) * 1e3, median(&syncs) * 1e3);
         eprintln!("one call {call:.3} ms, one sync of the disk {sync:.3} ms");
         singles.push(call);
         limits.push(1.3 * sync + 0.1);
     }
-    let before = server.log()?;
+    std::thread::sleep(COUNTERS_AGE_MAX);
+    let before = server.numbers()?;
     let (durable, calls) = full_load(&runtime, &server)?;
-    let after = server.log()?;
-    let (bytes, records) = ((after.0 - before.0) as f64, after.1 - before.1);
+    std::thread::sleep(COUNTERS_AGE_MAX);
+    let after = server.numbers()?;
+    let bytes = (after.log_bytes - before.log_bytes) as f64;
+    let records = after.log_records - before.log_records;
     eprintln!("{calls} calls in {records} records");
     Ok(vec![
         Measure::higher("transfer.socket.64x40", "calls/s", &socket, None),
@@ -75,7 +80,8 @@ fn full_load(runtime: &Runtime, server: &Process) -> Result<(Vec<f64>, u64)> {
         marks.push(server.threads()?);
         Ok(())
     };
-    let (rates, calls) = runtime.block_on(rates(server.url(), CLIENT_COUNT, IN_FLIGHT, RUNS, RUN, mark))?;
+    let url = server.url(Transport::WebSocket)?;
+    let (rates, calls) = runtime.block_on(rates(url, CLIENT_COUNT, IN_FLIGHT, RUNS, RUN, mark))?;
     for (rate, mark) in rates.iter().zip(marks.chunks_exact(2)) {
         let calls = rate * RUN.as_secs_f64();
         let spent = mark[1].iter().filter_map(|(name, after)| {

@@ -1,0 +1,200 @@
+//! A session's messages, put together of what all sessions share.
+//!
+//! Hot: a gateway packs once per session and frame. Small pieces are copied one behind the other, because a piece of its own
+//! costs a reference count that all shards touch and an entry of the write; large ones go out as they are.
+
+use bytes::Bytes;
+use evertick_schema::Timestamp;
+
+use crate::frame::{CallReply, Entered, QueryReply, TopicId};
+use crate::put;
+use crate::reply::{put_query_reply, put_reply};
+use crate::server_message::{FRAME, STATE};
+
+/// Pieces up to so many bytes are copied.
+const COPY_BYTES_MAX: usize = 512;
+
+/// Puts Frame messages together, one after the other, with buffers that are kept. What is added for each list of the message
+/// may come in any order; within a list it stays as it came.
+///
+/// ```
+/// use bytes::Bytes;
+/// use evertick_protocol::FramePacker;
+/// use evertick_schema::Timestamp;
+///
+/// let mut packer = FramePacker::new();
+/// packer.changed(&Bytes::from_static(&[4, 1, 0, 0, 0]));
+/// let mut message = Vec::new();
+/// let bytes = packer.finish(7, 99, Timestamp(0), &mut message);
+/// assert_eq!(bytes, message.concat().len());
+/// ```
+#[derive(Debug, Default)]
+pub struct FramePacker {
+    left: List,
+    entered: List,
+    changed: List,
+    states: List,
+    results: List,
+    queries: List,
+}
+
+/// One counted list of a message.
+#[derive(Debug, Default)]
+struct List {
+    count: usize,
+    /// What is copied.
+    copied: Vec<u8>,
+    /// What is shared, and behind how many of the copied bytes it stands.
+    shared: Vec<(usize, Bytes)>,
+    shared_bytes: usize,
+}
+
+impl FramePacker {
+    /// A packer with nothing in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A topic is not seen any more.
+    pub fn left(&mut self, topic: TopicId) {
+        self.left.count += 1;
+        put::varint(&mut self.left.copied, topic.0.into());
+    }
+
+    /// A topic is seen from now on: its snapshot, compressed if that pays, and what followed it.
+    pub fn entered(&mut self, entered: &Entered) {
+        self.entered.add(entered.snapshot.wire());
+        entered.followed.iter().for_each(|block| self.changed.add(block));
+    }
+
+    /// A block of a topic that is seen: the ordered one, or events.
+    pub fn changed(&mut self, block: &Bytes) {
+        self.changed.add(block);
+    }
+
+    /// A state of a topic that is seen.
+    pub fn state(&mut self, state: &Bytes) {
+        self.states.add(state);
+    }
+
+    /// The answer to a call.
+    pub fn result(&mut self, reply: &CallReply) {
+        self.results.count += 1;
+        put_reply(&mut self.results.copied, reply);
+    }
+
+    /// The answer to a query.
+    pub fn query(&mut self, reply: &QueryReply) {
+        self.queries.count += 1;
+        put_query_reply(&mut self.queries.copied, reply);
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.lists().iter().all(|list| list.count == 0)
+    }
+
+    /// Bytes of the message so far, but for its head of at most 64 bytes.
+    pub fn bytes(&self) -> usize {
+        self.lists().iter().map(|list| list.copied.len() + list.shared_bytes).sum()
+    }
+
+    /// Appends the message of frame `number`, which closes `tick`, to `parts`; its bytes are those of all new parts. Returns how
+    /// many there are: none when there was nothing to say. The packer is empty again.
+    ///
+    /// Cost: one allocation, a copy of what is small, and a reference to each piece that is not.
+    pub fn finish(&mut self, number: u64, tick: u64, time: Timestamp, parts: &mut Vec<Bytes>) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        let mut own =
+            Vec::with_capacity(64 + self.lists().iter().map(|list| list.copied.len()).sum::<usize>());
+        own.push(FRAME);
+        put::varint(&mut own, number);
+        put::varint(&mut own, tick);
+        own.extend_from_slice(&time.0.to_le_bytes());
+        let Self { left, entered, changed, states, results, queries } = self;
+        // Where in `own` which shared piece goes.
+        let mut cuts: Vec<(usize, Bytes)> = Vec::new();
+        for list in [left, entered, changed, states, results, queries] {
+            put::varint(&mut own, list.count as u64);
+            let start = own.len();
+            own.append(&mut list.copied);
+            cuts.extend(list.shared.drain(..).map(|(at, piece)| (start + at, piece)));
+            list.count = 0;
+            list.shared_bytes = 0;
+        }
+        let mut own = Bytes::from(own);
+        let bytes = own.len() + cuts.iter().map(|(_, piece)| piece.len()).sum::<usize>();
+        let mut done = 0;
+        for (at, piece) in cuts {
+            if at > done {
+                parts.push(own.split_to(at - done));
+                done = at;
+            }
+            parts.push(piece);
+        }
+        if !own.is_empty() {
+            parts.push(own);
+        }
+        bytes
+    }
+
+    const fn lists(&self) -> [&List; 6] {
+        [&self.left, &self.entered, &self.changed, &self.states, &self.results, &self.queries]
+    }
+}
+
+impl List {
+    fn add(&mut self, piece: &Bytes) {
+        self.count += 1;
+        if piece.len() <= COPY_BYTES_MAX {
+            self.copied.extend_from_slice(piece);
+        } else {
+            self.shared_bytes += piece.len();
+            self.shared.push((self.copied.len(), piece.clone()));
+        }
+    }
+}
+
+/// Puts State messages together, one after the other: each one datagram.
+#[derive(Debug, Default)]
+pub struct StatePacker {
+    message: Vec<u8>,
+    head: usize,
+    bytes_max: usize,
+}
+
+impl StatePacker {
+    /// A packer without a message.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a message of frame `number`, which closed `tick`, of at most `bytes_max` bytes. One that was not
+    /// [finished](Self::finish) is dropped.
+    pub fn begin(&mut self, number: u64, tick: u64, bytes_max: usize) {
+        self.message.clear();
+        self.message.reserve(bytes_max.min(1 << 16));
+        self.message.push(STATE);
+        put::varint(&mut self.message, number);
+        put::varint(&mut self.message, tick);
+        self.head = self.message.len();
+        self.bytes_max = bytes_max;
+    }
+
+    /// Adds a state if it fits. The first always does: a message of a single state that is too long for a datagram goes the
+    /// longer way.
+    pub fn add(&mut self, state: &[u8]) -> bool {
+        let fits = self.message.len() == self.head || self.message.len() + state.len() <= self.bytes_max;
+        if fits {
+            self.message.extend_from_slice(state);
+        }
+        fits
+    }
+
+    /// Ends the message; `None` when no state was added.
+    pub fn finish(&mut self) -> Option<Bytes> {
+        (self.message.len() > self.head).then(|| std::mem::take(&mut self.message).into())
+    }
+}
