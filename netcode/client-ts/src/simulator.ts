@@ -35,7 +35,7 @@ export class SimulatedSocket implements Socket {
       open: () => events.open(),
       message: (bytes, lane) => this.pass("in", lane, () => events.message(bytes, lane)),
       text: () => events.text(),
-      close: (error) => this.pass("in", "World", () => this.end(error)),
+      close: (error) => this.pass("in", "End", () => this.end(error)),
     });
   }
 
@@ -49,7 +49,8 @@ export class SimulatedSocket implements Socket {
 
   /** Changes the network, for what is sent from now on. */
   setConditions(conditions: Conditions | null): void {
-    this.paths = conditions && { out: new Path(conditions, 0), in: new Path(conditions, 1) };
+    const behind = this.underWay.at(-1)?.arrival;
+    this.paths = conditions && { out: new Path(conditions, 0, behind), in: new Path(conditions, 1, behind) };
   }
 
   send(message: Uint8Array<ArrayBuffer>): void {
@@ -74,15 +75,20 @@ export class SimulatedSocket implements Socket {
     this.inner.close(reason);
   }
 
-  private pass(direction: "in" | "out", lane: Lane, deliver: () => void): void {
+  private pass(direction: "in" | "out", lane: Lane | "End", deliver: () => void): void {
     if (this.over) return;
     if (!this.paths && this.underWay.length === 0) return deliver();
     const now = performance.now();
-    // Behind a network that is as it is again, order still holds.
-    const arrivals = this.paths ? this.paths[direction].arrive(lane, now) : [Math.max(now, this.underWay.at(-1)?.arrival ?? now)];
-    for (const arrival of arrivals) this.insert({ direction, arrival, deliver });
+    for (const arrival of this.arrivals(direction, lane, now)) this.insert({ direction, arrival, deliver });
     if (this.underWay.length > UNDER_WAY_MAX) return this.end(new ConnectionClosed("Lost", "too much is under way in the simulated network"));
     this.schedule(now);
+  }
+
+  private arrivals(direction: "in" | "out", lane: Lane | "End", now: number): readonly number[] {
+    const path = this.paths?.[direction];
+    if (path) return lane === "End" ? [path.end(now)] : path.arrive(lane, now);
+    // The network is as it is again, but what it held up must not be overtaken.
+    return [Math.max(now, this.underWay.at(-1)!.arrival)];
   }
 
   private insert(message: UnderWay): void {
