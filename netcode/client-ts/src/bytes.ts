@@ -221,7 +221,12 @@ export class Writer {
     this.view.setBigUint64(at, value, true);
   }
 
-  varint(value: number): void {
+  /** A varint; a number beyond 2^53 must be a bigint. */
+  varint(value: number | bigint): void {
+    if (typeof value === "bigint") {
+      for (; value > Number.MAX_SAFE_INTEGER; value >>= 7n) this.u8(Number(value & 0x7fn) | 0x80);
+      value = Number(value);
+    }
     while (value >= 0x80) {
       this.u8((value % 0x80) | 0x80);
       value = Math.floor(value / 0x80);

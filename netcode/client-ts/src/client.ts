@@ -10,7 +10,7 @@ import { Listeners, type Unsubscribe } from "./listeners.ts";
 import { Foresight } from "./foresight.ts";
 import { Inputs } from "./inputs.ts";
 import { InputLead } from "./lead.ts";
-import { type Pong, readMessage, type Welcome } from "./messages.ts";
+import { type Pong, readMessage, type State, type Welcome } from "./messages.ts";
 import type { ComponentToken, InputToken, NoArguments, PredictionToken, ReducerToken } from "./module.ts";
 import type { ConnectOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -46,7 +46,7 @@ const STATE_AGE_MS = 2_000;
  */
 export function connect(options: ConnectOptions): Promise<Client> {
   return new Promise((resolve, reject) => {
-    const start = (resume: Resume | undefined) => {
+    const start = (resume: ReturnType<typeof readTicket>) => {
       attempt(options, helloOf(options, options.module?.hash ?? NO_SCHEMA, resume), options.conditions, {
         welcomed(socket, welcome, bytes) {
           const client = new Client(options, schemaOf(welcome, options.module), socket, welcome, bytes, resume?.results ?? 0);
@@ -275,14 +275,16 @@ export class Client extends View {
     this.quality.received(lane, bytes.length, now);
     try {
       const message = readMessage(bytes);
+      if (lane === "Latest" && message.kind !== "state") throw new ProtocolError(`a ${message.kind} that may be lost`);
       if (message.kind === "frame") this.frame(message.reader, now);
-      else if (message.kind === "state") this.latest(message.reader, now);
+      else if (message.kind === "state") this.latest(message, now);
       else if (message.kind === "pong") this.pong(message, now);
       else if (message.kind === "closed") this.lost(new ConnectionClosed(message.reason, message.message));
       else throw new ProtocolError("a second welcome");
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.end(new ConnectionClosed("Protocol", error.message));
+      if (lane === "Latest") this.quality.unusable(); // nothing relies on it
+      else this.end(new ConnectionClosed("Protocol", error.message));
     }
   }
 
@@ -298,15 +300,8 @@ export class Client extends View {
     for (const reply of replies.results) this.calls.settle(reply);
   }
 
-  /** A state by the latest lane: one that makes no sense, or is too old, is counted and nothing more. */
-  private latest(reader: Reader, now: number): void {
-    let applied: Applied | null;
-    try {
-      applied = this.store.applyState(reader);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return this.quality.unusable();
-    }
+  private latest(message: State, now: number): void {
+    const applied = this.store.applyState(message);
     if (!applied) return this.quality.unusable();
     this.quality.state(applied.tick);
     this.heard(applied, now);

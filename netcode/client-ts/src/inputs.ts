@@ -39,7 +39,7 @@ export class Inputs {
   private readonly way: InputWay;
   private readonly kinds = new Map<string, Kind>();
   /** The newest first. */
-  private sent: InputEntry[] = [];
+  private sent: (InputEntry & { readonly tick: number })[] = [];
 
   constructor(module: ModuleDef, tickMs: number, way: InputWay) {
     this.tickMs = tickMs;

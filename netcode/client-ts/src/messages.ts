@@ -55,22 +55,31 @@ export interface Closed {
   readonly message: string;
 }
 
-/** A frame or a state, of which nothing has been read yet. */
-export interface Unread {
-  readonly kind: "frame" | "state";
+/** A frame, of which nothing has been read yet. */
+export interface Frame {
+  readonly kind: "frame";
+  readonly reader: Reader;
+}
+
+/** States of a frame, of which the head has been read. */
+export interface State {
+  readonly kind: "state";
+  /** The frame's number. */
+  readonly number: number;
+  readonly tick: number;
   readonly reader: Reader;
 }
 
 /** A message from the server. */
-export type ServerMessage = Welcome | Pong | Closed | Unread;
+export type ServerMessage = Welcome | Pong | Closed | Frame | State;
 
-/** Reads a message; of frames and states only the kind. {@link ProtocolError} when it is none. */
+/** Reads a message; of frames only the kind, of states the head. {@link ProtocolError} when it is none. */
 export function readMessage(message: Uint8Array): ServerMessage {
   if (message.length > SERVER_MESSAGE_BYTES_MAX) throw new ProtocolError(`a message of ${message.length} bytes`);
   const reader = Reader.of(message);
   const kind = reader.u8();
   if (kind === 0x82) return { kind: "frame", reader };
-  if (kind === 0x85) return { kind: "state", reader };
+  if (kind === 0x85) return { kind: "state", number: reader.varintNumber(), tick: reader.varintNumber(), reader };
   const read = kind === 0x81 ? readWelcome(reader) : kind === 0x83 ? readPong(reader) : kind === 0x84 ? readClosed(reader) : null;
   if (read === null) throw new ProtocolError(`message kind ${kind} is unknown`);
   reader.finish();

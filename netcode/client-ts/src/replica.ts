@@ -9,6 +9,7 @@ import { PADDING, Reader } from "./bytes.ts";
 import { Entities } from "./entities.ts";
 import { ProtocolError } from "./errors.ts";
 import { inflate } from "./inflate.ts";
+import type { State } from "./messages.ts";
 import { rowCodec, type RowCodec } from "./row.ts";
 import type { ModuleDef } from "./schema.ts";
 import { newSlots, readSlots, type Slots } from "./slots.ts";
@@ -117,10 +118,10 @@ export class Replica {
    * Applies a State message; `null` when it is too old, or too new, to be relied on. After a {@link ProtocolError}
    * the replica is as good as before: what was read up to there is applied, and told of with what comes next.
    */
-  applyState(reader: Reader): Applied | null {
+  applyState({ number, tick, reader }: State): Applied | null {
     this.entities.sweep();
-    this.number = reader.varintNumber();
-    this.tick = reader.varintNumber();
+    this.number = number;
+    this.tick = tick;
     if (this.topics.size === 0 || Math.abs(this.tick - this.frameTick) > this.ticksMax) return null;
     if (reader.left === 0) throw new ProtocolError("a message without a state");
     while (reader.left > 0) this.state(reader);

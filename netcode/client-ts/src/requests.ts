@@ -1,6 +1,6 @@
 /** The messages to a server. */
 
-import { Writer } from "./bytes.ts";
+import { encodeUtf8, Writer } from "./bytes.ts";
 import { hexBytes } from "./row.ts";
 
 /** The version of the protocol that this client speaks. */
@@ -21,12 +21,18 @@ export const SECRET_BYTES = 16;
 /** The most inputs of one Input message. */
 export const INPUT_ENTRIES_MAX = 16;
 
+/** What counts up from zero; beyond 2^53 only as a bigint. */
+type Count = number | bigint;
+
+/** The longest text of a query, in bytes. */
+export const QUERY_BYTES_MAX = 4096;
+
 /** A session that is to go on. */
 export interface Resume {
   readonly session: bigint;
   readonly secret: Uint8Array;
   /** Results that have arrived in that session so far. */
-  readonly results: number;
+  readonly results: Count;
 }
 
 /** What a client says of itself. */
@@ -42,7 +48,7 @@ export interface Hello {
 
 /** An input for a tick. */
 export interface InputEntry {
-  readonly tick: number;
+  readonly tick: Count;
   readonly reducer: number;
   readonly args: Uint8Array;
 }
@@ -50,7 +56,7 @@ export interface InputEntry {
 /** How a connection fares, in the client's eyes. */
 export interface Report {
   /** The newest frame that was applied, of either lane. */
-  readonly frame: number;
+  readonly frame: Count;
   readonly roundTripMicros: number;
   readonly jitterMicros: number;
   /** The age of the newest applied data, the 99th percentile since the last report. */
@@ -92,7 +98,7 @@ export function call(seq: number, reducer: number, args: Uint8Array): Uint8Array
 }
 
 /** A ping; the server echoes `time`. It may forget the first `results` results of the session. */
-export function ping(time: bigint, results: number): Uint8Array<ArrayBuffer> {
+export function ping(time: bigint, results: Count): Uint8Array<ArrayBuffer> {
   const out = new Writer();
   out.u8(0x03);
   out.u64(time);
@@ -113,7 +119,7 @@ export function input(entries: readonly InputEntry[]): Uint8Array<ArrayBuffer> {
   out.varint(tick);
   out.varint(entries.length);
   for (const entry of entries) {
-    out.varint(tick - entry.tick);
+    out.varint(BigInt(tick) - BigInt(entry.tick));
     out.varint(entry.reducer);
     out.lengthed(entry.args);
   }
@@ -132,11 +138,13 @@ export function report(report: Report): Uint8Array<ArrayBuffer> {
 }
 
 /** Asks for a query's rows; `query` is our number for it. */
-export function subscribe(query: number, text: Uint8Array): Uint8Array<ArrayBuffer> {
+export function subscribe(query: number, text: string): Uint8Array<ArrayBuffer> {
+  const bytes = encodeUtf8(text);
+  if (bytes.length > QUERY_BYTES_MAX) throw new RangeError(`a query of ${bytes.length} bytes; ${QUERY_BYTES_MAX} are allowed`);
   const out = new Writer();
   out.u8(0x07);
   out.varint(query);
-  out.lengthed(text);
+  out.lengthed(bytes);
   return out.finish();
 }
 

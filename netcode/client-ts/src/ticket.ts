@@ -25,7 +25,7 @@ export function writeTicket({ session, secret, results }: Resume): string {
 }
 
 /** The session of a ticket; `undefined` when it is none. */
-export function readTicket(ticket: string | null): Resume | undefined {
+export function readTicket(ticket: string | null): (Resume & { readonly results: number }) | undefined {
   const parts = /^(\d{1,20})\.([0-9a-f]+)\.(\d{1,15})$/.exec(ticket ?? "");
   if (!parts || parts[2]!.length !== 2 * SECRET_BYTES) return undefined;
   const secret = Uint8Array.from(parts[2]!.match(/../g)!, (byte) => parseInt(byte, 16));

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { ProtocolError } from "../src/errors.ts";
 import { readMessage } from "../src/messages.ts";
 import { readReplies } from "../src/replies.ts";
-import { bye, call, hello, ping } from "../src/requests.ts";
+import { bye, call, hello, input, ping, report, subscribe, unsubscribe } from "../src/requests.ts";
 import { dequantize, quantize, quantizerOf } from "../src/quantizer.ts";
 import { Replica } from "../src/replica.ts";
 import { type ModuleDef, readDescription, type WireDef } from "../src/schema.ts";
@@ -33,6 +33,21 @@ interface Json {
   description: string | null;
   code: number;
   message: string;
+  resume: { session: string; secret: string; results: string } | null;
+  entries: { tick: string; reducer: number; args: string }[];
+  frame: string;
+  round_trip_us: number;
+  jitter_us: number;
+  staleness_us: number;
+  states_received: number;
+  states_lost: number;
+  query: number;
+  text: string;
+  resumed: boolean;
+  secret: string;
+  calls: number;
+  bytes_per_second: number;
+  slack_us: string | null;
 }
 
 interface Step {
@@ -47,20 +62,47 @@ interface Step {
 
 const NO_HASH = "0".repeat(64);
 
+/** A client message as this client writes it. */
+function written(message: Json): Uint8Array {
+  switch (message.kind) {
+    case "hello": {
+      const { resume } = message;
+      const session = resume && { session: BigInt(resume.session), secret: fromHex(resume.secret), results: BigInt(resume.results) };
+      return hello({ schema: message.schema, unconfirmed: message.unconfirmed, token: fromHex(message.token), ...(session && { resume: session }) });
+    }
+    case "call":
+      return call(message.seq, message.reducer, fromHex(message.args));
+    case "ping":
+      return ping(BigInt(message.client_us), BigInt(message.results));
+    case "input":
+      return input(message.entries.map(({ tick, reducer, args }) => ({ tick: BigInt(tick), reducer, args: fromHex(args) })));
+    case "report":
+      return report({
+        frame: BigInt(message.frame),
+        roundTripMicros: message.round_trip_us,
+        jitterMicros: message.jitter_us,
+        stalenessMicros: message.staleness_us,
+        statesReceived: message.states_received,
+        statesLost: message.states_lost,
+      });
+    case "subscribe":
+      return subscribe(message.query, message.text);
+    case "unsubscribe":
+      return unsubscribe(message.query);
+    default:
+      assert.equal(message.kind, "bye");
+      return bye();
+  }
+}
+
 test("client messages are written as in the corpus", () => {
   for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("client.json")) {
-    const { kind } = message;
-    const written =
-      kind === "hello" ? hello({ schema: message.schema, unconfirmed: message.unconfirmed, token: fromHex(message.token) })
-      : kind === "call" ? call(message.seq, message.reducer, fromHex(message.args))
-      : kind === "ping" ? ping(BigInt(message.client_us), Number(message.results))
-      : bye();
-    assert.equal(toHex(written), toHex(goldenBytes(file)), file);
+    assert.equal(toHex(written(message)), toHex(goldenBytes(file)), file);
   }
 });
 
 test("server messages are read as in the corpus", () => {
-  const codes = ["Normal", "BadMessage", "TooLarge", "Flooding", "TooSlow", "Unauthorized", "Unsupported", "Shutdown", "Internal", "Timeout"];
+  const codes = ["Normal", "BadMessage", "TooLarge", "Flooding", "TooSlow", "Unauthorized", "Unsupported", "Shutdown", "Internal", "Timeout", "Replaced", "Expired"];
   for (const { file, message } of goldenJson<{ file: string; message: Json }[]>("server.json")) {
     const read = readMessage(goldenBytes(file));
     assert.equal(String(read.kind), message.kind, file);
@@ -68,14 +110,19 @@ test("server messages are read as in the corpus", () => {
       assert.deepEqual([codes.indexOf(read.reason) + 1, read.message], [message.code, message.message], file);
     } else if (read.kind === "pong") {
       assert.deepEqual(
-        [String(read.clientTime), time(read.tick), time(read.time), read.tickCost],
-        [message.client_us, time(message.tick), time(message.time_us), message.tick_cost_us],
+        [String(read.clientTime), time(read.tick), time(read.time), read.tickCost, read.slack],
+        [message.client_us, time(message.tick), time(message.time_us), message.tick_cost_us, message.slack_us === null ? null : Number(message.slack_us)],
         file,
       );
     } else if (read.kind === "welcome") {
       assert.deepEqual(
         [read.protocol, String(read.session), read.identity, time(read.tick), read.tickLength, time(read.time), read.schema, read.description],
         [message.protocol, message.session, message.identity, time(message.tick), message.tick_us, time(message.time_us), message.schema, message.description],
+        file,
+      );
+      assert.deepEqual(
+        [read.resumed, toHex(read.secret), read.calls, read.bytesPerSecond],
+        [message.resumed, message.secret, message.calls, message.bytes_per_second],
         file,
       );
     }
@@ -96,6 +143,7 @@ function checkStep(module: ModuleDef, replica: Replica, step: Step): void {
   const message = readMessage(goldenBytes(step.file));
   assert.ok(message.kind === "frame");
   const applied = replica.apply(message.reader);
+  replica.applyStates(message.reader);
   const results = readReplies(message.reader).results.map(({ seq, result }) =>
     result.status === "ok" ? { seq, status: "ok", payload: toHex(result.payload) }
     : result.status === "refused" ? { seq, status: "refused", variant: result.variant, message: result.message, fields: toHex(result.fields) }
@@ -152,7 +200,9 @@ test("malformed bytes are refused with a ProtocolError", () => {
       const message = readMessage(fromHex(hex));
       if (as === "server") return;
       assert.ok(message.kind === "frame");
-      new Replica(module).apply(message.reader);
+      const replica = new Replica(module);
+      replica.apply(message.reader);
+      replica.applyStates(message.reader);
       readReplies(message.reader);
     }, ProtocolError, what);
   }
