@@ -118,7 +118,70 @@ pub mod movers {
     };
 }
 
+pub mod crowd {
+    //! Entities that roam about a square for ever, and sessions that look on through one of them.
+
+    use evertick_module::prelude::*;
+
+    use crate::movers::Position;
+
+    /// How far in a tick, and the edge of the square it turns back at, in metres.
+    #[component]
+    pub struct Roamer {
+        pub by: Vec2,
+        pub edge: f32,
+    }
+
+    /// The farthest that a roamer goes in a tick along an axis, in metres: a run, at 20 ticks a second.
+    const STRIDE_METERS: f32 = 0.3;
+
+    /// Makes so many roamers, spread over a square.
+    #[reducer]
+    fn gather_crowd(ctx: &mut Ctx, count: u32, edge: f32) -> Result<(), NoRefusal> {
+        for _ in 0..count {
+            spawn_roamer(ctx, edge);
+        }
+        Ok(())
+    }
+
+    /// Makes a roamer, and the caller look on through it.
+    #[reducer]
+    fn watch(ctx: &mut Ctx, edge: f32, radius: f32) -> Result<EntityId, NoRefusal> {
+        let entity = spawn_roamer(ctx, edge);
+        ctx.focus(Focus::Entity { entity, radius });
+        Ok(entity)
+    }
+
+    fn spawn_roamer(ctx: &mut Ctx, edge: f32) -> EntityId {
+        let at = Vec2::new(ctx.rng().between(0.0..edge), ctx.rng().between(0.0..edge));
+        let stride = -STRIDE_METERS..STRIDE_METERS;
+        let by = Vec2::new(ctx.rng().between(stride.clone()), ctx.rng().between(stride));
+        ctx.spawn((Position { at }, Roamer { by, edge }))
+    }
+
+    /// A step for each; who leaves the square turns back.
+    #[system]
+    fn roam(mut roamers: Query<(&mut Position, &mut Roamer)>) {
+        roamers.for_each(|(position, roamer)| {
+            let to = position.at + roamer.by;
+            if !(0.0..=roamer.edge).contains(&to.x) {
+                roamer.by.x = -roamer.by.x;
+            }
+            if !(0.0..=roamer.edge).contains(&to.y) {
+                roamer.by.y = -roamer.by.y;
+            }
+            position.at += roamer.by;
+        });
+    }
+
+    pub const PLUGIN: Plugin = plugin! {
+        rows: [Roamer],
+        reducers: [gather_crowd, watch],
+        systems: [roam],
+    };
+}
+
 evertick_module::export_module! {
     name: "bench",
-    plugins: [accounts::PLUGIN, movers::PLUGIN],
+    plugins: [accounts::PLUGIN, movers::PLUGIN, crowd::PLUGIN],
 }
