@@ -13,8 +13,8 @@ import { Topic } from "../src/topic.ts";
 const HOME = new Topic(1, { kind: "owner" }, 0);
 
 /** A table with one entity, and its past. */
-function walker(snapDistance?: number) {
-  const table = new Table({ name: "Position", kind: "component", fields: [{ name: "at", type: "vec2" }] });
+function walker(snapDistance?: number, latest = false) {
+  const table = new Table({ name: "Position", kind: "component", fields: [{ name: "at", type: "vec2" }], latest });
   const past = new Interpolation(table, "at", snapDistance === undefined ? {} : { snapDistance });
   const column = table.columns[0] as LaneColumn;
   const frame = (tick: number, x: number, y: number) => {
@@ -31,7 +31,9 @@ function walker(snapDistance?: number) {
     const out = { x: NaN, y: NaN };
     return past.sample(0, tick, out) ? [out.x, out.y] : undefined;
   };
-  return { frame, at, past };
+  /** The server says of `tick` that nothing has changed. */
+  const same = (tick: number) => table.stamp(table.find(0), tick, tick);
+  return { frame, at, past, same };
 }
 
 test("between two ticks lies the middle", () => {
@@ -74,6 +76,52 @@ test("the past is bounded, and the oldest that is kept is the start", () => {
   for (let tick = 0; tick < 100; tick++) frame(tick, tick, 0);
   assert.deepEqual(at(97.5), [97.5, 0]);
   assert.deepEqual(at(0), [92, 0]);
+});
+
+test("what is told of rarely is drawn as evenly, and later", () => {
+  const { frame, at } = walker(undefined, true);
+  // Every fourth tick, one metre each tick; drawn 2 ticks behind, 60 times a second.
+  let worst = 0;
+  let last = NaN;
+  for (let picture = 0; picture < 600; picture++) {
+    const tick = picture / 3;
+    if (picture % 12 === 0) frame(tick, tick, 0);
+    const [x] = at(tick - 2)!;
+    // At first it is not known how rarely news comes.
+    if (tick > 60) worst = Math.max(worst, Math.abs(x! - last - 1 / 3));
+    last = x!;
+  }
+  assert.ok(worst < 0.01, `a step was off by ${worst}`);
+  assert.ok(200 - last < 8 && 200 - last > 3, `drawn ${200 - last} ticks late`);
+});
+
+test("a value that was lost is bridged, and news that is overdue is foretold for a while", () => {
+  const { frame, at } = walker(undefined, true);
+  for (const tick of [10, 11, 12]) frame(tick, tick, 0);
+  assert.deepEqual(at(12), [12, 0]);
+  frame(14, 14, 0);
+  const [bridged] = at(13)!;
+  assert.ok(bridged! > 12.8 && bridged! <= 13, `${bridged}`);
+  const { frame: more, at: later } = walker(undefined, true);
+  for (const tick of [10, 11, 12]) more(tick, tick, 0);
+  assert.deepEqual([12.5, 13, 20].map((tick) => later(tick)![0]), [12.5, 13, 13]);
+});
+
+test("what is said to stand stands", () => {
+  const { frame, at, same } = walker(undefined, true);
+  for (const tick of [10, 11, 12]) frame(tick, tick, 0);
+  same(13);
+  assert.deepEqual(at(13), [12, 0]);
+  same(16);
+  frame(17, 13, 0);
+  assert.deepEqual([15.9, 16.5].map((tick) => at(tick)![0]), [12, 12.5]);
+});
+
+test("who rested for long starts a beat before the first change", () => {
+  const { frame, at } = walker(undefined, true);
+  for (const tick of [10, 12, 14, 16, 18, 20]) frame(tick, tick, 0);
+  frame(100, 22, 0);
+  assert.deepEqual(at(90), [20, 0]);
 });
 
 test("what is removed is forgotten", () => {
