@@ -31,7 +31,7 @@ pub enum ProtocolError {
     RosterVersion { topic: TopicId, want: u16, got: u16 },
     #[error("slot {slot} of {topic} is not as the block says: taken where it should be free, or free")]
     Slot { topic: TopicId, slot: u32 },
-    #[error("a part of {row} of {entity} came from {topic}, which is not where the row lives")]
+    #[error("a part of {row} of {entity} came from {topic}, which does not hold the row")]
     NoSuchRow { topic: TopicId, row: String, entity: EntityId },
     #[error("a value of {row} is not valid: {error}")]
     BadRow { row: String, error: RowError },

@@ -23,6 +23,12 @@ pub(crate) struct FrameParts<'a> {
 }
 
 impl<'a> FrameParts<'a> {
+    /// Whether it answers calls and says nothing else.
+    pub(crate) fn has_results_alone(&self) -> bool {
+        let topics = self.left.len() + self.entered.len() + self.changed.len() + self.states.len();
+        topics + self.queries.len() == 0 && !self.results.is_empty()
+    }
+
     pub(crate) fn read(message: FrameMessage<'a>) -> Result<Self, ProtocolError> {
         let mut reader = Reader::new(message.body);
         let reader = &mut reader;

@@ -99,6 +99,16 @@ impl FramePacker {
         self.lists().iter().map(|list| list.copied.len() + list.shared_bytes).sum()
     }
 
+    /// A message that says nothing but that all up to frame `number`, which closes `tick`, has been sent. A receiver takes
+    /// states only near the newest frame that it was sent on the ordered lane, so that a session which is sent states by datagram
+    /// must be sent a frame at least every second, if need be this one.
+    pub fn beat(number: u64, tick: u64, time: Timestamp) -> Bytes {
+        let mut message = Vec::with_capacity(40);
+        head(&mut message, number, tick, time);
+        message.extend_from_slice(&[0; 6]);
+        message.into()
+    }
+
     /// Appends the message of frame `number`, which closes `tick`, to `parts`; its bytes are those of all new parts. Returns how
     /// many there are: none when there was nothing to say. The packer is empty again.
     ///
@@ -109,10 +119,7 @@ impl FramePacker {
         }
         let mut own =
             Vec::with_capacity(64 + self.lists().iter().map(|list| list.copied.len()).sum::<usize>());
-        own.push(FRAME);
-        put::varint(&mut own, number);
-        put::varint(&mut own, tick);
-        own.extend_from_slice(&time.0.to_le_bytes());
+        head(&mut own, number, tick, time);
         let Self { left, entered, changed, states, results, queries } = self;
         // Where in `own` which shared piece goes.
         let mut cuts: Vec<(usize, Bytes)> = Vec::new();
@@ -143,6 +150,13 @@ impl FramePacker {
     const fn lists(&self) -> [&List; 6] {
         [&self.left, &self.entered, &self.changed, &self.states, &self.results, &self.queries]
     }
+}
+
+fn head(out: &mut Vec<u8>, number: u64, tick: u64, time: Timestamp) {
+    out.push(FRAME);
+    put::varint(out, number);
+    put::varint(out, tick);
+    out.extend_from_slice(&time.0.to_le_bytes());
 }
 
 impl List {

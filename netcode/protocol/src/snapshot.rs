@@ -53,8 +53,16 @@ impl Snapshot {
     }
 }
 
-/// A snapshot block's parts: up to its flags, from there to the sections, the sections.
-fn cut(body: &[u8]) -> Result<(&[u8], u8, &[u8], Reader<'_>), ProtocolError> {
+/// A block's parts.
+struct Parts<'a> {
+    topic: &'a [u8],
+    flags: u8,
+    /// Between the flags and the sections.
+    middle: &'a [u8],
+    sections: Reader<'a>,
+}
+
+fn cut(body: &[u8]) -> Result<Parts<'_>, ProtocolError> {
     let mut reader = Reader::new(body);
     reader.varint_u32("a block's topic")?;
     let topic = &body[..body.len() - reader.len()];
@@ -64,13 +72,14 @@ fn cut(body: &[u8]) -> Result<(&[u8], u8, &[u8], Reader<'_>), ProtocolError> {
     if flags & SNAPSHOT != 0 {
         read_kind(&mut reader)?;
     }
-    Ok((topic, flags, &start.rest()[..start.len() - reader.len()], reader))
+    let middle = &start.rest()[..start.len() - reader.len()];
+    Ok(Parts { topic, flags, middle, sections: reader })
 }
 
 /// The whole block, its length included, with its sections compressed.
 fn compress(block: &[u8]) -> Result<Vec<u8>, ProtocolError> {
     let body = Reader::new(block).bytes(SERVER_MESSAGE_BYTES_MAX, "a snapshot")?;
-    let (topic, flags, middle, sections) = cut(body)?;
+    let Parts { topic, flags, middle, sections } = cut(body)?;
     let packed = compress_to_vec(sections.rest(), LEVEL);
     let raw_len = sections.len() as u64;
     let len = topic.len() + 1 + middle.len() + put::varint_len(raw_len) + packed.len();
@@ -87,7 +96,7 @@ fn compress(block: &[u8]) -> Result<Vec<u8>, ProtocolError> {
 /// A block, without its length, as it was before it was compressed. Costs and takes no more than what comes out, which is at most
 /// 1032 times what goes in and at most 16 MiB.
 pub(crate) fn plain(body: &[u8]) -> Result<Cow<'_, [u8]>, ProtocolError> {
-    let (topic, flags, middle, mut reader) = cut(body)?;
+    let Parts { topic, flags, middle, sections: mut reader } = cut(body)?;
     if flags != SNAPSHOT | COMPRESSED {
         return Ok(Cow::Borrowed(body));
     }
@@ -144,7 +153,7 @@ mod tests {
     fn lengths_must_be_what_they_say() {
         let large = snapshot(1000);
         let wire = body(large.wire());
-        let (topic, flags, middle, mut rest) = cut(wire).unwrap();
+        let Parts { topic, flags, middle, sections: mut rest } = cut(wire).unwrap();
         let raw_len = rest.varint("length").unwrap();
         let with = |raw_len: u64, packed: &[u8]| {
             let mut out = [topic, &[flags], middle].concat();

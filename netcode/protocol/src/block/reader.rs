@@ -100,6 +100,15 @@ impl<'a> BlockReader<'a> {
         Ok(BlockHead { topic, version, snapshot })
     }
 
+    /// Starts a state; its length has been taken off already. Returns its topic. Sections other than ROWS are for the caller to
+    /// refuse.
+    pub fn begin_state(&mut self, state: &'a [u8]) -> Result<TopicId, ProtocolError> {
+        let mut reader = Reader::new(state);
+        let topic = TopicId(reader.varint_u32("a state's topic")?);
+        self.rest = Some(reader);
+        Ok(topic)
+    }
+
     /// The next section; `None` at the end. After an error there is no more.
     pub fn next_section(&mut self, schema: &WireSchema) -> Result<Option<Section<'_, 'a>>, ProtocolError> {
         let Some(mut reader) = self.rest.take() else { return Ok(None) };

@@ -29,12 +29,21 @@ pub struct BlockWriter {
     /// Where the roster version is in `body`.
     version_at: usize,
     version: u16,
-    snapshot: bool,
+    kind: Kind,
     roster_changed: bool,
     /// Where the sections start in `body`.
     sections_at: usize,
     keys: Vec<i64>,
     slots: Vec<u32>,
+}
+
+/// What is being written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Changes,
+    Snapshot,
+    State,
 }
 
 impl BlockWriter {
@@ -47,7 +56,7 @@ impl BlockWriter {
     /// the version to go on with in [`version`](Self::version).
     pub fn begin(&mut self, topic: TopicId, version: u16) {
         self.head(topic, version, 0);
-        self.snapshot = false;
+        self.kind = Kind::Changes;
         self.sections_at = self.body.len();
     }
 
@@ -55,7 +64,7 @@ impl BlockWriter {
     /// after the block of changes of the same frame, if there is one.
     pub fn begin_snapshot(&mut self, topic: TopicId, version: u16, kind: TopicKind) {
         self.head(topic, version, SNAPSHOT);
-        self.snapshot = true;
+        self.kind = Kind::Snapshot;
         match kind {
             TopicKind::Cell { space, x, y } => self.cell(0, space, x, y),
             TopicKind::Owner => self.body.push(1),
@@ -68,6 +77,20 @@ impl BlockWriter {
             TopicKind::Query => self.body.push(5),
         }
         self.sections_at = self.body.len();
+    }
+
+    /// Starts a state, which has [rows](Self::rows) only: absolute values of rows that the topic holds already. It must fit
+    /// [`StatePart::bytes`](crate::StatePart::bytes)'s bound; see [`len`](Self::len).
+    pub fn begin_state(&mut self, topic: TopicId) {
+        self.body.clear();
+        self.kind = Kind::State;
+        put::varint(&mut self.body, topic.0.into());
+        self.sections_at = self.body.len();
+    }
+
+    /// Bytes of what [`finish`](Self::finish) would make now.
+    pub fn len(&self) -> usize {
+        put::varint_len(self.body.len() as u64) + self.body.len()
     }
 
     fn cell(&mut self, kind: u8, space: u32, x: i32, y: i32) {
@@ -125,7 +148,8 @@ impl BlockWriter {
     }
 
     fn change_roster(&mut self) {
-        if !self.snapshot && !self.roster_changed {
+        debug_assert!(self.kind != Kind::State, "a state changes no roster");
+        if self.kind == Kind::Changes && !self.roster_changed {
             self.version = self.version.wrapping_add(1);
             self.body[self.version_at..self.version_at + 2].copy_from_slice(&self.version.to_le_bytes());
         }

@@ -12,7 +12,7 @@ use crate::frame_parts::FrameParts;
 use crate::limits::TOPICS_MAX;
 use crate::replica::assemble::Assembler;
 use crate::replica::store::Noting;
-use crate::replica::{Changes, Replica, Topic};
+use crate::replica::{Changes, Replica, Seat, Topic};
 use crate::schema::RowCodec;
 use crate::server_message::FrameMessage;
 use crate::snapshot::plain;
@@ -20,10 +20,12 @@ use crate::snapshot::plain;
 /// What a row takes besides its bytes, about.
 const ROW_OVERHEAD: usize = 48;
 /// What a slot takes, about.
-const SLOT_BYTES: usize = 24;
+const SLOT_BYTES: usize = 32;
+/// What a row's second holder takes, and each further one at most, about.
+const HOLDER_BYTES: usize = 64;
 
 impl Replica {
-    /// Applies a frame as one change and fills `changes` with what it did. After an error the replica is
+    /// Applies a frame, its states included, as one change and fills `changes` with what it did. After an error the replica is
     /// [broken](Replica::broken) and `changes` is empty.
     ///
     /// Cost: the frame's bytes, plus a look-up per slot named and a copy of each row touched.
@@ -43,35 +45,46 @@ impl Replica {
 
     fn apply_parts(&mut self, message: FrameMessage<'_>, changes: &mut Changes) -> Result<(), ProtocolError> {
         let parts = FrameParts::read(message)?;
-        self.frame += 1;
+        let says_more = !parts.has_results_alone();
+        let frame = parts.number as u32;
+        self.applied = self.applied.wrapping_add(1);
         for topic in parts.left {
-            self.drop_topic(topic, changes);
+            self.drop_topic(topic, frame, changes);
         }
         let mut scratch = Scratch::default();
         for block in parts.entered {
             match plain(block)? {
-                Cow::Borrowed(block) => self.apply_block(block, true, &mut scratch, changes)?,
-                Cow::Owned(block) => self.apply_block(&block, true, &mut Scratch::default(), changes)?,
-            }
+                Cow::Borrowed(block) => self.apply_block((block, true), frame, &mut scratch, changes),
+                Cow::Owned(block) => {
+                    self.apply_block((&block, true), frame, &mut Scratch::default(), changes)
+                }
+            }?;
         }
         for block in parts.changed {
-            self.apply_block(block, false, &mut scratch, changes)?;
+            self.apply_block((block, false), frame, &mut scratch, changes)?;
         }
-        changes.results = parts.results;
-        changes.queries = parts.queries;
+        for state in &parts.states {
+            self.apply_one_state(state, parts.number, changes)?;
+        }
+        if says_more {
+            // A frame with results alone may have overtaken others, and says nothing of what they bring.
+            self.number = self.number.max(parts.number);
+            self.tick = self.tick.max(parts.tick);
+            self.time = self.time.max(Timestamp(parts.time_us));
+        }
         changes.number = parts.number;
         changes.tick = parts.tick;
         changes.time = Timestamp(parts.time_us);
-        self.tick = changes.tick;
-        self.time = changes.time;
+        changes.results = parts.results;
+        changes.queries = parts.queries;
         changes.settle(&self.stores);
         Ok(())
     }
 
     fn apply_block<'a>(
         &mut self,
-        block: &'a [u8],
-        snapshot: bool,
+        (block, snapshot): (&'a [u8], bool),
+        frame: u32,
         scratch: &mut Scratch<'a>,
         changes: &mut Changes,
     ) -> Result<(), ProtocolError> {
@@ -81,7 +94,7 @@ impl Replica {
         }
         let mut topic = match head.snapshot {
             Some(kind) => {
-                self.drop_topic(head.topic, changes);
+                self.drop_topic(head.topic, frame, changes);
                 if self.topics.len() >= TOPICS_MAX {
                     let value = self.topics.len() as u64 + 1;
                     return Err(ProtocolError::TooMuch { what: "topics", value, max: TOPICS_MAX as u64 });
@@ -92,7 +105,7 @@ impl Replica {
         };
         let mut roster_changed = false;
         let Scratch { reader, places, assembler } = scratch;
-        let mut target = Target { replica: self, id: head.topic, topic: &mut topic, changes };
+        let mut target = Target { replica: self, id: head.topic, topic: &mut topic, frame, changes };
         while let Some(section) = reader.next_section(&target.replica.schema)? {
             roster_changed |= matches!(section, Section::Leave { .. } | Section::Enter { .. });
             match section {
@@ -115,12 +128,12 @@ impl Replica {
     }
 
     /// Forgets a topic, if it is known.
-    fn drop_topic(&mut self, id: TopicId, changes: &mut Changes) {
+    fn drop_topic(&mut self, id: TopicId, frame: u32, changes: &mut Changes) {
         let Some(mut topic) = self.topics.remove(&id) else { return };
         let roster = std::mem::take(&mut topic.roster);
-        let mut target = Target { replica: self, id, topic: &mut topic, changes };
-        for (_, entity) in roster {
-            target.forget(entity);
+        let mut target = Target { replica: self, id, topic: &mut topic, frame, changes };
+        for seat in roster.values() {
+            target.forget(seat.entity);
         }
     }
 }
@@ -138,12 +151,18 @@ struct Target<'t> {
     replica: &'t mut Replica,
     id: TopicId,
     topic: &'t mut Topic,
+    /// The low bits of the frame's number.
+    frame: u32,
     changes: &'t mut Changes,
 }
 
 impl Target<'_> {
     fn entity(&self, slot: u32) -> Result<EntityId, ProtocolError> {
-        self.topic.roster.get(&slot).copied().ok_or(ProtocolError::Slot { topic: self.id, slot })
+        self.topic
+            .roster
+            .get(&slot)
+            .map(|seat| seat.entity)
+            .ok_or(ProtocolError::Slot { topic: self.id, slot })
     }
 
     fn leave(&mut self, slots: &[u32]) -> Result<(), ProtocolError> {
@@ -155,20 +174,24 @@ impl Target<'_> {
         Ok(())
     }
 
-    /// Removes the rows of an entity that has left. Those at home elsewhere stay.
+    /// Lets go of the rows of an entity that has left. Those that other topics hold stay.
     fn forget(&mut self, entity: EntityId) {
         self.replica.bytes = self.replica.bytes.saturating_sub(SLOT_BYTES);
         for index in 0..self.topic.types.len() {
-            self.remove_row(self.topic.types[index], entity);
+            self.release_row(self.topic.types[index], entity);
         }
     }
 
-    fn remove_row(&mut self, row: u32, entity: EntityId) {
+    fn release_row(&mut self, row: u32, entity: EntityId) {
         let replica = &mut *self.replica;
         let store = &mut replica.stores[row as usize];
-        let Some(index) = store.find(entity).filter(|index| store.home(*index) == self.id) else { return };
-        let changes = &mut *self.changes;
-        let mut noting = Noting { changes, frame: replica.frame, removed: &mut replica.removed };
+        let Some(index) = store.find(entity).filter(|index| store.is_held(*index, self.id)) else { return };
+        if store.release(index, self.id) {
+            replica.bytes = replica.bytes.saturating_sub(HOLDER_BYTES);
+            return;
+        }
+        let (applied, removed) = (replica.applied, &mut replica.removed);
+        let mut noting = Noting { changes: &mut *self.changes, applied, frame: self.frame, removed };
         let bytes = store.remove(index, &mut noting);
         replica.bytes = replica.bytes.saturating_sub(bytes + ROW_OVERHEAD);
     }
@@ -176,7 +199,8 @@ impl Target<'_> {
     fn enter(&mut self, slots: &[u32], entities: &[EntityId]) -> Result<(), ProtocolError> {
         self.hold(slots.len() * SLOT_BYTES)?;
         for (slot, entity) in slots.iter().zip(entities) {
-            if self.topic.roster.insert(*slot, *entity).is_some() {
+            let seat = Seat { entity: *entity, since: self.frame };
+            if self.topic.roster.insert(*slot, seat).is_some() {
                 return Err(ProtocolError::Slot { topic: self.id, slot: *slot });
             }
         }
@@ -186,7 +210,7 @@ impl Target<'_> {
     fn remove(&mut self, row: u32, slots: &[u32]) -> Result<(), ProtocolError> {
         for slot in slots {
             let entity = self.entity(*slot)?;
-            self.remove_row(row, entity);
+            self.release_row(row, entity);
         }
         Ok(())
     }
@@ -240,7 +264,7 @@ impl Target<'_> {
             let entity = self.entity(*slot)?;
             let store = &self.replica.stores[row as usize];
             let found = store.find(entity);
-            if !whole && found.is_none_or(|index| store.home(index) != self.id) {
+            if !whole && found.is_none_or(|index| !store.is_held(index, self.id)) {
                 let row = self.replica.schema.row(row).name.clone();
                 return Err(ProtocolError::NoSuchRow { topic: self.id, row, entity });
             }
@@ -249,11 +273,14 @@ impl Target<'_> {
             }
             let replica = &mut *self.replica;
             let store = &mut replica.stores[row as usize];
-            let changes = &mut *self.changes;
-            let mut noting = Noting { changes, frame: replica.frame, removed: &mut replica.removed };
+            let (applied, removed) = (replica.applied, &mut replica.removed);
+            let mut noting = Noting { changes: &mut *self.changes, applied, frame: self.frame, removed };
             places.push(match found {
                 Some(index) => {
-                    store.touch(index, self.id, &mut noting);
+                    store.touch(index, &mut noting);
+                    if whole && store.hold(index, self.id) {
+                        self.hold(HOLDER_BYTES)?;
+                    }
                     index
                 }
                 None => store.insert(entity, self.id, &mut noting),

@@ -1,10 +1,13 @@
 //! A client's copy of what it may see.
 //!
 //! [`Replica`] holds rows by type and entity ([`store`]), and per topic the roster that says which slot of a
-//! block is which entity. Every row has one *home*, the topic that last set it whole. Only its home can
-//! change or remove it, which is why an entity may cross between topics in one frame with the blocks in any
-//! order: whichever comes second finds the row already gone, or already at home elsewhere. What the
+//! block is which entity. A row is *held* by the topics that have set it whole, and goes when the last of them lets go. That
+//! is why an entity may cross between topics in one frame with the blocks in any order, and why topics may overlap. What the
 //! application hears is worked out at the end of the frame ([`changes`]), from the row before and after.
+//!
+//! Values come on two lanes. Frames come once and in order ([`apply`]). States ([`states`]) come late, doubled, in any order
+//! or never; each row remembers the number of the frame that wrote it last, and each slot that in which its entity entered, and
+//! nothing older is taken.
 //!
 //! A frame is applied as a whole or not at all, as seen from outside: after an error the replica is *broken*
 //! and says so for ever. Nothing is rolled back, because a client that was sent a bad frame has lost the
@@ -13,18 +16,23 @@
 mod apply;
 mod assemble;
 mod changes;
+mod states;
 mod store;
 
 use evertick_schema::{EntityId, ModuleDescription, Timestamp};
 use hashbrown::HashMap;
 
 pub use self::changes::{Change, ChangeKind, Changes, Event};
+pub use self::states::StateStats;
 use self::store::RowStore;
 use crate::block::TopicKind;
 use crate::error::{ProtocolError, SchemaError};
 use crate::frame::TopicId;
-use crate::limits::REPLICA_BYTES_MAX;
+use crate::limits::{REPLICA_BYTES_MAX, STATE_AGE_US_MAX};
 use crate::schema::WireSchema;
+
+/// The length of a tick until a replica is told.
+const TICK_US_USUAL: u32 = 50_000;
 
 /// What a client knows of the world.
 #[derive(Clone, Debug)]
@@ -32,11 +40,16 @@ pub struct Replica {
     schema: WireSchema,
     stores: Vec<RowStore>,
     topics: HashMap<TopicId, Topic>,
+    /// The newest frame: its number, tick, time.
+    number: u64,
     tick: u64,
     time: Timestamp,
+    /// How far a state may be from that frame, in ticks.
+    state_ticks_max: u64,
+    state_stats: StateStats,
     broken: Option<ProtocolError>,
-    /// Frames applied so far.
-    frame: u64,
+    /// Frames and states applied so far.
+    applied: u32,
     /// What rows and rosters take, about.
     bytes: usize,
     bytes_max: usize,
@@ -48,9 +61,22 @@ pub struct Replica {
 struct Topic {
     kind: TopicKind,
     version: u16,
-    roster: HashMap<u32, EntityId>,
+    roster: HashMap<u32, Seat>,
     /// Row types that the topic has set rows of.
     types: Vec<u32>,
+}
+
+/// Who is in a slot.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    entity: EntityId,
+    /// The frame in which the entity entered, the low bits of its number.
+    since: u32,
+}
+
+/// Whether frame `a` comes after frame `b`, by the low bits of their numbers; they are less than 2³¹ frames apart (years).
+const fn after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) as i32 > 0
 }
 
 impl Replica {
@@ -73,14 +99,28 @@ impl Replica {
             schema,
             stores,
             topics: HashMap::new(),
+            number: 0,
             tick: 0,
             time: Timestamp::default(),
+            state_ticks_max: STATE_AGE_US_MAX / u64::from(TICK_US_USUAL),
+            state_stats: StateStats::default(),
             broken: None,
-            frame: 0,
+            applied: 0,
             bytes: 0,
             bytes_max,
             removed: HashMap::new(),
         })
+    }
+
+    /// Says how long a tick is, as the Welcome has it: states that are more than [`STATE_AGE_US_MAX`] from the newest
+    /// frame are dropped. Until then it is taken to be 50 ms.
+    pub fn set_tick_us(&mut self, tick_us: u32) {
+        self.state_ticks_max = STATE_AGE_US_MAX.div_ceil(u64::from(tick_us.max(1)));
+    }
+
+    /// What has become of states so far.
+    pub const fn state_stats(&self) -> StateStats {
+        self.state_stats
     }
 
     /// The row types' codecs, by number.
@@ -88,12 +128,17 @@ impl Replica {
         &self.schema
     }
 
-    /// The tick of the last frame.
+    /// The number of the newest frame.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The tick of the newest frame.
     pub fn tick(&self) -> u64 {
         self.tick
     }
 
-    /// The world's time at the last frame.
+    /// The world's time at the newest frame.
     pub fn time(&self) -> Timestamp {
         self.time
     }

@@ -4,6 +4,7 @@ use evertick_schema::EntityId;
 use hashbrown::HashMap;
 
 use crate::frame::TopicId;
+use crate::replica::after;
 use crate::replica::changes::Changes;
 
 /// Rows by entity, dense, in no order.
@@ -17,23 +18,30 @@ pub(crate) struct RowStore {
     meta: Vec<Meta>,
     flat: Vec<u8>,
     variable: Vec<Box<[u8]>>,
+    /// Holders besides the one in `meta`, of the few rows that have several.
+    others: HashMap<EntityId, Vec<TopicId>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Meta {
     entity: EntityId,
-    home: TopicId,
-    /// The row's note in this frame's changes; valid if `noted_in` is this frame.
+    /// One of the topics that hold the row.
+    holder: TopicId,
+    /// The newest frame that wrote the row, the low bits of its number.
+    written: u32,
+    /// The row's note in these changes; valid if `noted_in` is their number.
     note: u32,
-    noted_in: u64,
+    noted_in: u32,
 }
 
-/// Where a frame's changes are noted.
+/// Where changes are noted.
 pub(crate) struct Noting<'c> {
     pub(crate) changes: &'c mut Changes,
-    /// This frame's number; never repeated.
-    pub(crate) frame: u64,
-    /// Notes of rows that were there before this frame and have been removed in it.
+    /// The number of these changes, different from those before.
+    pub(crate) applied: u32,
+    /// The low bits of the frame's number.
+    pub(crate) frame: u32,
+    /// Notes of rows that were there before and have been removed in these changes.
     pub(crate) removed: &'c mut HashMap<(u32, EntityId), u32>,
 }
 
@@ -62,8 +70,39 @@ impl RowStore {
         self.meta.iter().enumerate().map(|(index, meta)| (meta.entity, self.row(index as u32)))
     }
 
-    pub(crate) fn home(&self, index: u32) -> TopicId {
-        self.meta[index as usize].home
+    /// Whether a topic holds the row.
+    pub(crate) fn is_held(&self, index: u32, topic: TopicId) -> bool {
+        let meta = self.meta[index as usize];
+        meta.holder == topic || self.others.get(&meta.entity).is_some_and(|others| others.contains(&topic))
+    }
+
+    /// A topic holds the row from now on. Returns whether it is one more than before.
+    pub(crate) fn hold(&mut self, index: u32, topic: TopicId) -> bool {
+        if self.is_held(index, topic) {
+            return false;
+        }
+        self.others.entry(self.meta[index as usize].entity).or_default().push(topic);
+        true
+    }
+
+    /// A topic, which holds the row, lets go of it. Returns whether others hold it still.
+    pub(crate) fn release(&mut self, index: u32, topic: TopicId) -> bool {
+        let meta = &mut self.meta[index as usize];
+        let Some(others) = self.others.get_mut(&meta.entity) else { return false };
+        if meta.holder == topic {
+            meta.holder = others.swap_remove(0);
+        } else {
+            others.retain(|other| *other != topic);
+        }
+        if others.is_empty() {
+            self.others.remove(&meta.entity);
+        }
+        true
+    }
+
+    /// The newest frame that wrote the row, the low bits of its number.
+    pub(crate) fn written(&self, index: u32) -> u32 {
+        self.meta[index as usize].written
     }
 
     /// All flat rows, one behind the other.
@@ -75,19 +114,22 @@ impl RowStore {
         self.variable[index as usize] = row.into();
     }
 
-    /// Says that the row is about to be written by `home`.
-    pub(crate) fn touch(&mut self, index: u32, home: TopicId, noting: &mut Noting<'_>) {
+    /// Says that the row is about to be written.
+    pub(crate) fn touch(&mut self, index: u32, noting: &mut Noting<'_>) {
         let Meta { entity, noted_in, .. } = self.meta[index as usize];
-        if noted_in != noting.frame {
+        if noted_in != noting.applied {
             let note = noting.changes.note(self.row, entity, Some(self.row(index)), Some(index));
-            self.meta[index as usize] = Meta { entity, home, note, noted_in: noting.frame };
-        } else {
-            self.meta[index as usize].home = home;
+            let meta = &mut self.meta[index as usize];
+            (meta.note, meta.noted_in) = (note, noting.applied);
+        }
+        let written = &mut self.meta[index as usize].written;
+        if after(noting.frame, *written) {
+            *written = noting.frame;
         }
     }
 
     /// Adds a row of zeros, or without bytes, for an entity that has none.
-    pub(crate) fn insert(&mut self, entity: EntityId, home: TopicId, noting: &mut Noting<'_>) -> u32 {
+    pub(crate) fn insert(&mut self, entity: EntityId, holder: TopicId, noting: &mut Noting<'_>) -> u32 {
         let index = self.meta.len() as u32;
         let note = match noting.removed.remove(&(self.row, entity)) {
             Some(note) => {
@@ -96,7 +138,7 @@ impl RowStore {
             }
             None => noting.changes.note(self.row, entity, None, Some(index)),
         };
-        self.meta.push(Meta { entity, home, note, noted_in: noting.frame });
+        self.meta.push(Meta { entity, holder, written: noting.frame, note, noted_in: noting.applied });
         self.index.insert(entity, index);
         match self.stride {
             Some(stride) => self.flat.resize(self.flat.len() + stride, 0),
@@ -109,7 +151,7 @@ impl RowStore {
     pub(crate) fn remove(&mut self, index: u32, noting: &mut Noting<'_>) -> usize {
         let Meta { entity, note, noted_in, .. } = self.meta[index as usize];
         let len = self.row(index).len();
-        let note = if noted_in == noting.frame {
+        let note = if noted_in == noting.applied {
             noting.changes.moved(note, None);
             note
         } else {
@@ -120,7 +162,7 @@ impl RowStore {
         self.meta.swap_remove(index as usize);
         if let Some(moved) = self.meta.get(index as usize) {
             self.index.insert(moved.entity, index);
-            if moved.noted_in == noting.frame {
+            if moved.noted_in == noting.applied {
                 noting.changes.moved(moved.note, Some(index));
             }
         }
