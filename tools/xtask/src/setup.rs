@@ -18,6 +18,7 @@ pub(crate) const BROWSER: &str = "tests/browser";
 pub(crate) fn all() -> Result {
     wasm_target()?;
     chromium()?;
+    network_tools()?;
     [CLIENT, WEB, BROWSER].iter().try_for_each(|folder| npm(folder))
 }
 
@@ -32,15 +33,29 @@ pub(crate) fn wasm_target() -> Result {
 
 /// Debian's Chromium.
 pub(crate) fn chromium() -> Result {
-    if Path::new(CHROMIUM).exists() {
+    debian(&[CHROMIUM], &["chromium"], "the browser test needs it")
+}
+
+/// What makes networks with loss of their own for tests.
+pub(crate) fn network_tools() -> Result {
+    debian(
+        &["/usr/sbin/ip", "/usr/sbin/nft"],
+        &["iproute2", "nftables"],
+        "the tests of real networks need them",
+    )
+}
+
+/// Debian packages, when one of the programs in them is missing.
+fn debian(programs: &[&str], packages: &[&str], why: &str) -> Result {
+    if programs.iter().all(|program| Path::new(program).exists()) {
         return Ok(());
     }
-    let mut install = command("apt-get", &["install", "-y", "-q", "--no-install-recommends", "chromium"]);
-    install.env("DEBIAN_FRONTEND", "noninteractive");
+    let mut install = command("apt-get", &["install", "-y", "-q", "--no-install-recommends"]);
+    install.args(packages).env("DEBIAN_FRONTEND", "noninteractive");
     run(command("apt-get", &["update", "-q"]))?;
     run(install).map_err(|error| {
-        format!("{error}; the browser test needs Chromium at {CHROMIUM}: install it as root, or by hand")
-            .into()
+        let (programs, packages) = (programs.join(" and "), packages.join(" and "));
+        format!("{error}; there is no {programs}, and {why}: install {packages} as root, or by hand").into()
     })
 }
 
