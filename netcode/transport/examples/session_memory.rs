@@ -1,7 +1,7 @@
 //! What an idle session costs a server in memory: `cargo run --release -p evertick-transport --example session_memory`.
 //!
 //! The clients are in a process of their own, so only the server's side is counted. Prints resident memory per session, after all
-//! sessions have exchanged a message and lie still.
+//! sessions have exchanged messages on each lane and lie still.
 #![allow(clippy::unwrap_used, reason = "a measuring program")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -40,7 +40,9 @@ async fn measure(name: &str, listener: Listener) {
     while held.len() < WARM_UP + SESSIONS {
         let mut connection = acceptor.accept().await.unwrap().upgrade().await.unwrap();
         let hello = connection.recv().await.unwrap();
-        connection.send(Lane::Control, &[hello]);
+        for lane in [Lane::Control, Lane::World, Lane::Latest] {
+            connection.send(lane, std::slice::from_ref(&hello));
+        }
         connection.flush().await.unwrap();
         held.push(task(connection));
         if held.len() == WARM_UP {
@@ -77,6 +79,8 @@ async fn clients(url: &str) {
     for _ in 0..WARM_UP + SESSIONS {
         let mut connection = connect(url, &ClientOptions::default()).await.unwrap();
         connection.send(Lane::Control, &[Bytes::from_static(&[1; 100])]);
+        // From each lane something; that of the latest may get lost.
+        connection.recv().await.unwrap();
         connection.recv().await.unwrap();
         held.push(connection);
     }
