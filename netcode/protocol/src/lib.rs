@@ -12,6 +12,7 @@
 mod bits;
 mod block;
 mod client_message;
+mod clock;
 mod error;
 mod frame;
 mod frame_parts;
@@ -33,6 +34,7 @@ mod snapshot;
 
 pub use block::{BlockHead, BlockReader, BlockWriter, EventsSection, RowsSection, Section, TopicKind};
 pub use client_message::{ClientMessage, Hello, Report, Resume};
+pub use clock::{InputLead, ServerClock};
 pub use error::{ProtocolError, SchemaError};
 pub use frame::{
     Audience, CallOutcome, CallReply, Close, CloseCode, Entered, FailCode, Frame, QueryOutcome, QueryReply,
