@@ -290,13 +290,11 @@ export class Client extends View {
 
   private frame(reader: Reader, now: number): void {
     const applied = this.store.apply(reader);
+    const replies = readReplies(reader);
     this.lastTime = applied.time;
     this.heard(applied, now);
     this.announce(applied);
-    const states = this.store.applyStates(reader);
-    if (states.changes.length > 0) this.announce(states);
     this.foresight.follow(applied.tick);
-    const replies = readReplies(reader);
     for (const reply of replies.results) this.calls.settle(reply);
   }
 
@@ -367,7 +365,7 @@ export class Client extends View {
     if (error.reason !== "Lost" && !anew) return this.end(error);
     this.connected = false;
     this.outbox.clear();
-    this.socket.close("");
+    this.socket.drop();
     this.states.emit("Reconnecting");
     if (!this.over) this.comeBack(new Retries(reconnect, performance.now()), error, !anew);
   }

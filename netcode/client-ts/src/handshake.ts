@@ -39,7 +39,7 @@ export function attempt(options: ConnectOptions, hello: Uint8Array<ArrayBuffer>,
   const abandon = () => {
     settled = true;
     clearTimeout(timer);
-    socket.close("");
+    socket.drop();
   };
   const socket = simulate((events) => open(options, events), conditions ?? null, {
     open: () => socket.send(hello),

@@ -71,6 +71,12 @@ class Race implements Socket {
     for (const attempt of this.attempts) attempt.close(reason);
   }
 
+  drop(): void {
+    this.over = true;
+    clearTimeout(this.headStart);
+    for (const attempt of this.attempts) attempt.drop();
+  }
+
   private async run(): Promise<void> {
     const offer = await discover(this.url, this.platform.fetch);
     if (this.over) return;

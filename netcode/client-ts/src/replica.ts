@@ -92,26 +92,26 @@ export class Replica {
   }
 
   /**
-   * Applies a Frame message up to its states, before which `reader` then stands. After a {@link ProtocolError} the
+   * Applies a Frame message up to its results, behind which `reader` then stands. After a {@link ProtocolError} the
    * replica is of no use.
    */
   apply(reader: Reader): Applied {
     this.entities.sweep();
     this.events = [];
     this.number = reader.varintNumber();
-    this.tick = this.frameTick = reader.varintNumber();
-    this.time = reader.i64();
+    this.tick = reader.varintNumber();
+    const time = reader.i64();
+    const start = reader.at;
     for (let left = reader.count(1); left > 0; left--) this.leave(reader.varint());
     for (let left = reader.count(4); left > 0; left--) this.block(reader, true);
     for (let left = reader.count(4); left > 0; left--) this.block(reader, false);
-    return this.applied("ordered", this.events);
-  }
-
-  /** Applies the states of the Frame message whose blocks were applied just before. */
-  applyStates(reader: Reader): Applied {
-    this.entities.sweep();
     for (let left = reader.count(2); left > 0; left--) this.state(reader);
-    return this.applied("latest", NO_EVENTS);
+    // A frame with results alone may have overtaken others, and says nothing of what they bring.
+    if (reader.at > start + 4 || reader.bytes[reader.at] === 0) {
+      this.frameTick = Math.max(this.frameTick, this.tick);
+      this.time = Math.max(this.time, time);
+    }
+    return this.applied("ordered", this.events);
   }
 
   /**
@@ -296,6 +296,7 @@ export class Replica {
 
   private readState(reader: Reader, topic: Topic): void {
     const table = this.table(reader);
+    if (!table.flat) throw new ProtocolError(`${table.def.name} has fields of variable length: it can't be in a state`);
     readSlots(reader, this.slots);
     const { count, items } = this.slots;
     const mask = readMask(reader, table);
@@ -310,11 +311,11 @@ export class Replica {
         rows[index] = spare;
       } else {
         table.beforeWrite(row);
-        table.stamp(row, number, tick);
         rows[index] = row;
       }
     }
     this.readColumns(reader, table, mask, count);
+    for (let index = 0; index < count; index++) if (rows[index] !== spare) table.stamp(rows[index]!, number, tick);
   }
 
   private readColumns(reader: Reader, table: Table, mask: bigint, count: number): void {

@@ -119,6 +119,14 @@ export function sizeOf(type: Type): number {
   return 8;
 }
 
+/** Whether all values of a type take the same bytes. */
+export function isFlat(type: Type): boolean {
+  if (typeof type === "string") return type !== "string";
+  if ("array" in type) return isFlat(type.array[0]);
+  if ("struct" in type) return type.struct.fields.every((field) => isFlat(field.type));
+  return "enum" in type;
+}
+
 const PLAIN_SIZES: Record<PlainType, number> = {
   bool: 1, u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, u64: 8, i64: 8, f32: 4, f64: 8,
   vec2: 8, vec3: 12, vec4: 16, quat: 16, ivec2: 8, ivec3: 12, ivec4: 16, uvec2: 8, uvec3: 12, uvec4: 16,

@@ -75,6 +75,13 @@ export class SimulatedSocket implements Socket {
     this.inner.close(reason);
   }
 
+  drop(): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.timer);
+    this.inner.drop();
+  }
+
   private pass(direction: "in" | "out", lane: Lane | "End", deliver: () => void): void {
     if (this.over) return;
     if (!this.paths && this.underWay.length === 0) return deliver();
@@ -121,7 +128,7 @@ export class SimulatedSocket implements Socket {
     this.over = true;
     clearTimeout(this.timer);
     this.underWay.length = 0;
-    this.inner.close("");
+    this.inner.drop();
     this.events.close(error);
   }
 }

@@ -20,8 +20,10 @@ export interface Socket {
   send(message: Uint8Array<ArrayBuffer>): void;
   /** Sends a message that may be lost; `false` when there is no such way for it. */
   sendLatest(message: Uint8Array<ArrayBuffer>): boolean;
-  /** Ends it. No event follows. */
+  /** Leaves: the server need not wait for us. No event follows. */
   close(reason: string): void;
+  /** Drops it, as a network would: the server keeps the session. No event follows. */
+  drop(): void;
 }
 
 /** What happens on a socket. */
@@ -34,6 +36,9 @@ export interface SocketEvents {
   /** It is over; nothing comes any more. */
   close(error: ConnectionClosed): void;
 }
+
+/** The code of a WebSocket's end that says nothing; what is above is 4000 + a close code. */
+const DROPPED = 4000;
 
 /** What browsers, Node 22 and the packages `ws` and `undici` have in common. */
 export interface WebSocketLike {
@@ -88,6 +93,10 @@ export function openSocket(url: string, WebSocket: WebSocketConstructor, events:
     close(reason) {
       socket.onclose = null;
       socket.close(1000, reason);
+    },
+    drop() {
+      socket.onclose = null;
+      socket.close(DROPPED);
     },
   };
 }

@@ -10,7 +10,7 @@
 
 import { columnOf, sameValue } from "./column.ts";
 import type { Column } from "./encoding.ts";
-import { type RowDef, sizeOf } from "./schema.ts";
+import { isFlat, type RowDef, sizeOf } from "./schema.ts";
 import type { Topic } from "./topic.ts";
 
 /** What became of a row in the present frame. */
@@ -38,6 +38,8 @@ export class Table {
   readonly columns: readonly Column[];
   /** Bytes of a row's fixed part. */
   readonly rowBytes: number;
+  /** Whether all fields are of fixed size. */
+  readonly flat: boolean;
   /** The mask of all fields. */
   readonly wholeMask: bigint;
   /** How many rows there are. */
@@ -68,6 +70,7 @@ export class Table {
     this.def = def;
     this.fields = def.fields.map((field) => field.name);
     this.columns = def.fields.map((field) => columnOf(field, `${def.name}.${field.name}`));
+    this.flat = def.fields.every(({ type }) => isFlat(type));
     this.wholeMask = (1n << BigInt(def.fields.length)) - 1n;
     this.rowBytes = def.fields.reduce((sum, field) => sum + sizeOf(field.type), 0);
   }

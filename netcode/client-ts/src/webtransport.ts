@@ -108,6 +108,12 @@ class WebTransportSocket implements Socket {
     void soon(this.ended.promise).then(() => this.session.close({ closeCode: NORMAL, reason }));
   }
 
+  drop(): void {
+    if (this.over) return;
+    this.over = true;
+    this.session.close();
+  }
+
   private async run(): Promise<void> {
     let opened = false;
     try {

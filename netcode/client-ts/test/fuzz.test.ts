@@ -28,7 +28,6 @@ function feed(module: ModuleDef, messages: readonly Uint8Array[]): number {
       const message = readMessage(bytes);
       if (message.kind === "frame") {
         replica.apply(message.reader);
-        replica.applyStates(message.reader);
         readReplies(message.reader);
       }
       understood++;

@@ -143,7 +143,6 @@ function checkStep(module: ModuleDef, replica: Replica, step: Step): void {
   const message = readMessage(goldenBytes(step.file));
   assert.ok(message.kind === "frame");
   const applied = replica.apply(message.reader);
-  replica.applyStates(message.reader);
   const results = readReplies(message.reader).results.map(({ seq, result }) =>
     result.status === "ok" ? { seq, status: "ok", payload: toHex(result.payload) }
     : result.status === "refused" ? { seq, status: "refused", variant: result.variant, message: result.message, fields: toHex(result.fields) }
@@ -202,7 +201,6 @@ test("malformed bytes are refused with a ProtocolError", () => {
       assert.ok(message.kind === "frame");
       const replica = new Replica(module);
       replica.apply(message.reader);
-      replica.applyStates(message.reader);
       readReplies(message.reader);
     }, ProtocolError, what);
   }

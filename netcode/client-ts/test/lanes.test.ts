@@ -145,7 +145,6 @@ test("whatever the latest lane does, rows are never older than they were, and in
     const ordered = (bytes: Uint8Array) => {
       const { reader } = read(bytes);
       replica.apply(reader);
-      replica.applyStates(reader);
     };
     ordered(frame(world.number, { entered: [world.snapshot(1), world.snapshot(2)] }));
     const underWay: { due: number; bytes: Uint8Array }[] = [];
@@ -179,13 +178,11 @@ test("whatever the latest lane does, rows are never older than they were, and in
   }
 });
 
-test("states of a frame come behind its changes, and are told of apart", () => {
+test("states of a frame are part of its change", () => {
   const replica = new Replica(MODULE);
   const enter = [1, 1, 0, 0, 1, 2, 2, 0, 20, 3, 0, 2, 0, 3, 0, ...u32(5), 0, 6];
-  const { reader } = read(frame(101, { entered: [enter], states: [[1, 3, 0, 2, 0, 1, 0, ...u32(9)]] }));
-  assert.deepEqual(replica.apply(reader).changes.map(([, { inserted, updated }]) => [inserted.length, updated.length]), [[1, 0]]);
-  const applied = replica.applyStates(reader);
-  assert.deepEqual([applied.lane, applied.number, applied.changes[0]![1].updated.length], ["latest", 101, 1]);
+  const applied = replica.apply(read(frame(101, { entered: [enter], states: [[1, 3, 0, 2, 0, 1, 0, ...u32(9)]] })).reader);
+  assert.deepEqual(applied.changes.map(([, { inserted, updated }]) => [inserted.length, updated.length]), [[1, 0]]);
   assert.deepEqual(content(replica), new Map([[10n, { x: 9, y: 6 }]]));
 });
 
@@ -198,6 +195,11 @@ test("a state that is far from the newest frame is dropped whole", () => {
   assert.equal(replica.applyState(readState(state(959, [moved]))), null);
   assert.deepEqual(content(replica).get(10n), { x: 5, y: 6 });
   assert.equal(replica.applyState(readState(state(1040, [moved])))!.changes.length, 1);
+  // Results that overtake frames say nothing of what is newest.
+  replica.apply(read(frame(2000, { results: [[1, 0, 0]] })).reader);
+  assert.notEqual(replica.applyState(readState(state(1001, [moved]))), null);
+  replica.apply(read(frame(2000, {})).reader);
+  assert.equal(replica.applyState(readState(state(1001, [moved]))), null);
 });
 
 test("a row goes when the last topic that holds it lets go", () => {

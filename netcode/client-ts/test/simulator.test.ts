@@ -69,6 +69,7 @@ function around(conditions: Conditions | null): Setting {
       send: (message) => sent.push(`ordered ${message.join()}`),
       sendLatest: (message) => sent.push(`latest ${message.join()}`) > 0,
       close: (reason) => sent.push(`close ${reason}`),
+      drop: () => sent.push("drop"),
     };
   };
   const socket = simulate(open, conditions, {
