@@ -77,7 +77,7 @@ export class Inputs {
   }
 
   private nextTick(now: number): number {
-    return Math.max(0, Math.floor(this.way.inputTick(now)) + 1);
+    return Math.max(0, Math.ceil(this.way.inputTick(now)));
   }
 
   /** When the next tick's turn comes, in milliseconds from now. */

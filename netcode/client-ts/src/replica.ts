@@ -111,7 +111,7 @@ export class Replica {
       this.frameTick = Math.max(this.frameTick, this.tick);
       this.time = Math.max(this.time, time);
     }
-    return this.applied("ordered", this.events);
+    return this.applied("ordered", time, this.events);
   }
 
   /**
@@ -125,7 +125,7 @@ export class Replica {
     if (this.topics.size === 0 || Math.abs(this.tick - this.frameTick) > this.ticksMax) return null;
     if (reader.left === 0) throw new ProtocolError("a message without a state");
     while (reader.left > 0) this.state(reader);
-    return this.applied("latest", NO_EVENTS);
+    return this.applied("latest", this.time, NO_EVENTS);
   }
 
   /** Forgets all topics: another session begins. What that means for rows shows with its first frame. */
@@ -134,8 +134,8 @@ export class Replica {
     this.topics.clear();
   }
 
-  private applied(lane: Applied["lane"], events: readonly ReplicaEvent[]): Applied {
-    const { number, tick, time } = this;
+  private applied(lane: Applied["lane"], time: number, events: readonly ReplicaEvent[]): Applied {
+    const { number, tick } = this;
     return { lane, number, tick, time, events, changes: this.settle() };
   }
 

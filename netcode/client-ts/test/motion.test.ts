@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { TickClock } from "../src/clock.ts";
 import { LaneColumn } from "../src/lanes.ts";
 import { Interpolation } from "../src/interpolation.ts";
+import { InputLead } from "../src/lead.ts";
 import { Rate } from "../src/stats.ts";
 import { Table } from "../src/table.ts";
 import { Topic } from "../src/topic.ts";
@@ -164,4 +165,33 @@ test("a rate is that of the last two seconds", () => {
   assert.ok(Math.abs(rate.perSecond(3_999) - 2_000) < 150, `${rate.perSecond(3_999)}`);
   assert.equal(rate.perSecond(20_000), 0);
   assert.equal(rate.total, 8_000);
+});
+
+// The numbers of the next two are those of the tests of netcode/protocol/src/clock.rs.
+
+test("the fastest frames tell the time", () => {
+  const clock = new TickClock(50);
+  for (const [tick, at] of [[1000, 30], [1001, 80], [1002, 155], [1003, 180], [1001, 181], [1003, 400]] as const) clock.observe(tick, at);
+  assert.equal(clock.tick, 1003);
+  assert.ok(Math.abs(clock.serverTick(205) - 1003.5) < 1e-9, `${clock.serverTick(205)}`);
+  assert.ok(clock.jitterMs >= 20 && clock.jitterMs < 26, `${clock.jitterMs}`);
+});
+
+test("a lead follows what it is told", () => {
+  const lead = new InputLead(50);
+  assert.deepEqual([lead.ticks, lead.slackMs], [2.5, NaN]);
+  lead.roundTrip(100);
+  assert.equal(lead.ticks, 3.5);
+  lead.report(-50_000);
+  assert.deepEqual([lead.ticks, lead.slackMs], [6, -50]);
+  lead.report(-50_000); // of inputs that were under way already
+  assert.equal(lead.ticks, 6);
+  lead.report(475_000);
+  assert.equal(lead.ticks, 5);
+  lead.roundTrip(0);
+  assert.equal(lead.ticks, 5, "the server knows better");
+  for (let report = 0; report < 100; report++) lead.report(-(2 ** 63));
+  assert.equal(lead.ticks, 14);
+  for (let report = 0; report < 100; report++) lead.report(2 ** 63);
+  assert.equal(lead.ticks, 0);
 });

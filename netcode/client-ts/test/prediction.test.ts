@@ -134,7 +134,7 @@ function parse(message: Uint8Array): Sent {
   return { tick, entries };
 }
 
-/** Inputs over a way with a clock of its own: tick 100 at time 0, 50 ms a tick. */
+/** Inputs over a way with a clock of its own: just behind tick 100 at time 0, 50 ms a tick. */
 function steering(datagrams: boolean) {
   const latest: Sent[] = [];
   const ordered: Sent[] = [];
@@ -142,7 +142,7 @@ function steering(datagrams: boolean) {
   const way: InputWay = {
     sendLatest: (message) => datagrams && latest.push(parse(message)) > 0,
     send: (message) => ordered.push(parse(message)),
-    inputTick: (now) => 100 + now / 50,
+    inputTick: (now) => 100.01 + now / 50,
     given: (tick) => given.push(tick),
   };
   return { inputs: new Inputs(MODULE, 50, way), latest, ordered, given };
