@@ -41,8 +41,9 @@ const SEND_WINDOW: u64 = 256 * 1024;
 /// Congestion window at the start: about what a game sends in a round trip, so that the first frames need not wait.
 const INITIAL_WINDOW: u64 = 32 * 1200;
 
-/// Datagrams that wait to be sent, in bytes; quinn's default of 1 MiB would be seconds of stale state.
-const DATAGRAM_SEND_BYTES_MAX: usize = 32 * 1024;
+/// Datagrams that wait to be sent, in bytes: some frames' worth, and what waits longest is dropped first. quinn's default of 1 MiB would be
+/// seconds of stale state.
+const DATAGRAM_SEND_BYTES_MAX: usize = 16 * 1024;
 
 /// Datagrams that wait to be read, the oldest of which make room for newer ones: inputs at a server, states at a client.
 const SERVER_DATAGRAM_RECEIVE_BYTES_MAX: usize = 8 * 1024;

@@ -101,11 +101,14 @@ impl<E> Line<E> {
             }
         };
         let mut at = at;
+        let mut lost = self.chance.loses(&self.conditions);
         for _ in 0..REPETITIONS_MAX {
-            if !self.chance.loses(&self.conditions) {
+            if !lost {
                 break;
             }
             at += self.conditions.repetition();
+            // A burst is over when the repetition comes.
+            lost = self.chance.happens(self.conditions.loss);
         }
         let at = self.last[index].max(self.first).map_or(at, |last| at.max(last));
         self.last[index] = Some(at);
