@@ -131,6 +131,8 @@ class WebTransportSocket implements Socket {
       void this.readStreams();
       void this.readDatagrams();
       const words = await this.readRecords(stream.readable.getReader(), "Control");
+      // Who is refused gets no greeting, and is told why on the other stream.
+      this.greeted.settle();
       // What was said before the end counts, although it comes by another stream.
       await soon(this.worldEnded.promise);
       const why = words?.reason ? `: ${words.reason}` : "";
