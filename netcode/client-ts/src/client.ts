@@ -299,9 +299,11 @@ export class Client extends View {
   }
 
   private latest(message: State, now: number): void {
+    const { messagesMalformed } = this.store.stateCounts;
     const applied = this.store.applyState(message);
-    if (!applied) return this.quality.unusable();
-    this.quality.state(applied.tick);
+    if (!applied || this.store.stateCounts.messagesMalformed > messagesMalformed) this.quality.unusable();
+    else this.quality.state(applied.tick);
+    if (!applied) return;
     this.heard(applied, now);
     if (applied.changes.length > 0) this.announce(applied);
     this.foresight.follow(applied.tick);

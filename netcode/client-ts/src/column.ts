@@ -84,6 +84,13 @@ class ValueColumn implements Column {
     this.values[to] = this.values[from];
   }
 
+  take(other: ValueColumn, from: number, at: number): boolean {
+    const value = other.values[from];
+    if (sameValue(this.values[at], value)) return false;
+    this.values[at] = value;
+    return true;
+  }
+
   clear(at: number): void {
     this.values[at] = undefined;
   }

@@ -15,6 +15,8 @@ export interface Column {
   grow(capacity: number): void;
   /** Copies the value of row `from` to row `to`. */
   copy(from: number, to: number): void;
+  /** Row `at` becomes what row `from` of `other`, a column of the same field, is. Whether that changed it. */
+  take(other: Column, from: number, at: number): boolean;
   /** Lets go of what row `at` holds. */
   clear(at: number): void;
   /** The value of row `at`. */

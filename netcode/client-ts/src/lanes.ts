@@ -84,6 +84,18 @@ export class LaneColumn implements Column {
     for (let lane = 0; lane < lanes; lane++) data[to * lanes + lane] = data[from * lanes + lane]!;
   }
 
+  take(other: LaneColumn, from: number, at: number): boolean {
+    const { data, lanes } = this;
+    let changed = false;
+    for (let lane = 0; lane < lanes; lane++) {
+      const value = other.data[from * lanes + lane]!;
+      if (Object.is(data[at * lanes + lane], value)) continue;
+      data[at * lanes + lane] = value;
+      changed = true;
+    }
+    return changed;
+  }
+
   clear(): void {}
 
   get(at: number): unknown {

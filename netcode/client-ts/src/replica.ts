@@ -56,6 +56,18 @@ export interface Applied {
   readonly changes: readonly (readonly [number, TableChanges])[];
 }
 
+/** What has become of states, since the beginning. */
+export interface StateCounts {
+  /** State messages that were applied, as far as their rows were wanted. */
+  messagesApplied: number;
+  /** State messages that were too far from the newest frame. */
+  messagesStale: number;
+  messagesMalformed: number;
+  /** Rows that took their values, and rows that did not; those of frames' states included. */
+  rowsApplied: number;
+  rowsSkipped: number;
+}
+
 /** Rows by component, entities, topics. */
 export class Replica {
   readonly module: ModuleDef;
@@ -63,6 +75,7 @@ export class Replica {
   /** By row number; `null` for events and what clients never see. */
   readonly tables: readonly (Table | null)[];
   readonly topics = new Map<number, Topic>();
+  readonly stateCounts: StateCounts = { messagesApplied: 0, messagesStale: 0, messagesMalformed: 0, rowsApplied: 0, rowsSkipped: 0 };
   private readonly ticksMax: number;
   private readonly eventCodecs: readonly (RowCodec | null)[];
   private readonly slots: Slots = newSlots();
@@ -115,16 +128,26 @@ export class Replica {
   }
 
   /**
-   * Applies a State message; `null` when it is too old, or too new, to be relied on. After a {@link ProtocolError}
-   * the replica is as good as before: what was read up to there is applied, and told of with what comes next.
+   * Applies a State message. What makes no sense, or is too far from the newest frame, is dropped and counted; the
+   * replica is as good as before. Returns `null` when it was dropped whole.
    */
   applyState({ number, tick, reader }: State): Applied | null {
+    const counts = this.stateCounts;
+    if (Math.abs(tick - this.frameTick) > this.ticksMax) {
+      counts.messagesStale++;
+      return null;
+    }
     this.entities.sweep();
     this.number = number;
     this.tick = tick;
-    if (this.topics.size === 0 || Math.abs(this.tick - this.frameTick) > this.ticksMax) return null;
-    if (reader.left === 0) throw new ProtocolError("a message without a state");
-    while (reader.left > 0) this.state(reader);
+    try {
+      do this.state(reader);
+      while (reader.left > 0);
+      counts.messagesApplied++;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      counts.messagesMalformed++;
+    }
     return this.applied("latest", this.time, NO_EVENTS);
   }
 
@@ -132,6 +155,8 @@ export class Replica {
   reset(): void {
     for (const topic of this.topics.values()) this.empty(topic);
     this.topics.clear();
+    this.frameTick = -Infinity;
+    this.time = -Infinity;
   }
 
   private applied(lane: Applied["lane"], time: number, events: readonly ReplicaEvent[]): Applied {
@@ -254,7 +279,8 @@ export class Replica {
     const mask = readMask(reader, table);
     const whole = mask === table.wholeMask;
     this.makeRoom(count);
-    const { number, rows, tick } = this;
+    const { columns } = table;
+    const { changed, number, rows, tick } = this;
     for (let index = 0; index < count; index++) {
       const local = localOf(topic, items[index]!);
       let row = table.find(local);
@@ -271,7 +297,14 @@ export class Replica {
       table.stamp(row, number, tick);
       rows[index] = row;
     }
-    this.readColumns(reader, table, mask, count);
+    changed.fill(0, 0, count);
+    let bits = mask;
+    for (let field = 0; bits !== 0n; field++, bits >>= 1n) {
+      if ((bits & 1n) === 1n) columns[field]!.decode(reader, rows, count, changed);
+    }
+    for (let index = 0; index < count; index++) {
+      if (changed[index] === 1) table.written(rows[index]!);
+    }
   }
 
   /** One topic's state: new values of rows that are there, and not newer. */
@@ -294,6 +327,7 @@ export class Replica {
     }
   }
 
+  /** Values are checked as a whole before the first row is written, so that rows are always valid. */
   private readState(reader: Reader, topic: Topic): void {
     const table = this.table(reader);
     if (!table.flat) throw new ProtocolError(`${table.def.name} has fields of variable length: it can't be in a state`);
@@ -301,36 +335,35 @@ export class Replica {
     const { count, items } = this.slots;
     const mask = readMask(reader, table);
     this.makeRoom(count);
-    const { number, rows, tick } = this;
-    const spare = table.spare();
+    const { changed, number, rows } = this;
+    const stage = table.staged(count);
+    for (let index = 0; index < count; index++) rows[index] = index;
+    let bits = mask;
+    for (let field = 0; bits !== 0n; field++, bits >>= 1n) {
+      if ((bits & 1n) === 1n) stage[field]!.decode(reader, rows, count, changed);
+    }
     for (let index = 0; index < count; index++) {
       const slot = items[index]!;
       const local = topic.slots[slot] ?? -1;
       const row = local < 0 || topic.since[slot]! > number ? -1 : table.find(local);
-      if (row < 0 || table.numbers[row]! > number || !table.isHeld(row, topic)) {
-        rows[index] = spare;
-      } else {
-        table.beforeWrite(row);
-        rows[index] = row;
+      rows[index] = row < 0 || table.numbers[row]! > number || !table.isHeld(row, topic) ? -1 : row;
+      changed[index] = 0;
+      if (rows[index]! < 0) this.stateCounts.rowsSkipped++;
+      else table.beforeWrite(row);
+    }
+    bits = mask;
+    for (let field = 0; bits !== 0n; field++, bits >>= 1n) {
+      if ((bits & 1n) === 0n) continue;
+      const column = table.columns[field]!;
+      for (let index = 0; index < count; index++) {
+        if (rows[index]! >= 0 && column.take(stage[field]!, index, rows[index]!)) changed[index] = 1;
       }
     }
-    this.readColumns(reader, table, mask, count);
-    for (let index = 0; index < count; index++) if (rows[index] !== spare) table.stamp(rows[index]!, number, tick);
-  }
-
-  private readColumns(reader: Reader, table: Table, mask: bigint, count: number): void {
-    const { changed, rows } = this;
-    changed.fill(0, 0, count);
-    try {
-      let bits = mask;
-      for (let index = 0; bits !== 0n; index++, bits >>= 1n) {
-        if ((bits & 1n) === 1n) table.columns[index]!.decode(reader, rows, count, changed);
-      }
-    } finally {
-      // What was read before an error has changed the row all the same.
-      for (let index = 0; index < count; index++) {
-        if (changed[index] === 1) table.written(rows[index]!);
-      }
+    for (let index = 0; index < count; index++) {
+      if (rows[index]! < 0) continue;
+      this.stateCounts.rowsApplied++;
+      table.stamp(rows[index]!, number, this.tick);
+      if (changed[index] === 1) table.written(rows[index]!);
     }
   }
 
@@ -399,5 +432,6 @@ function readKind(reader: Reader): TopicKind {
   if (kind === 1) return { kind: "owner" };
   if (kind === 2) return { kind: "group", group: reader.varint64() };
   if (kind === 3) return { kind: "everyone" };
+  if (kind === 5) return { kind: "query" };
   throw new ProtocolError(`topic kind ${kind} is unknown`);
 }

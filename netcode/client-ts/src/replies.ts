@@ -94,10 +94,11 @@ function readResult(reader: Reader, status: number): CallReply["result"] {
 function readAnswer(reader: Reader, status: number): QueryReply["result"] {
   if (status === 0) {
     const topics: number[] = [];
-    for (let left = reader.count(1); left > 0; left--) topics.push(reader.varint());
+    while (reader.left > 0) topics.push(reader.varint());
     return { status: "applied", topics };
   }
-  if (status === 1) return { status: "refused", text: decodeUtf8(limited(reader, TEXT_BYTES_MAX)) };
-  if (status === 2) return { status: "explained", text: decodeUtf8(limited(reader, TEXT_BYTES_MAX)) };
+  if (reader.left > TEXT_BYTES_MAX) throw new ProtocolError(`a query's text of ${reader.left} bytes`);
+  if (status === 1) return { status: "refused", text: decodeUtf8(reader.slice(reader.left)) };
+  if (status === 2) return { status: "explained", text: decodeUtf8(reader.slice(reader.left)) };
   throw new ProtocolError(`query status ${status} is unknown`);
 }

@@ -61,6 +61,8 @@ export class Table {
   /** Whether somebody wants to know rows as they were before an update or removal. */
   watched = false;
   private readonly fields: readonly string[];
+  private stage: readonly Column[] = [];
+  private stageRows = 0;
   private marks = new Uint8Array(0);
   private readonly objects: (Row | undefined)[] = [];
   private readonly old: (Row | undefined)[] = [];
@@ -98,6 +100,7 @@ export class Table {
     this.locals[at] = local;
     this.rowOf[local] = at;
     this.holders[at] = holder;
+    this.numbers[at] = this.ticks[at] = this.earlier[at] = -1;
     this.marks[at] = TOUCHED | INSERTED;
     this.objects[at] = undefined;
     this.old[at] = undefined;
@@ -117,10 +120,10 @@ export class Table {
     this.objects[at] = undefined;
   }
 
-  /** Says of which frame the values of row `at` are. */
+  /** Says that a frame has written row `at`. What is older than the newest that did does not count. */
   stamp(at: number, number: number, tick: number): void {
-    this.numbers[at] = number;
-    if (this.ticks[at] === tick) return;
+    if (number > this.numbers[at]!) this.numbers[at] = number;
+    if (tick <= this.ticks[at]!) return;
     this.earlier[at] = this.ticks[at]!;
     this.ticks[at] = tick;
   }
@@ -156,13 +159,14 @@ export class Table {
     else this.others.delete(local);
   }
 
-  /**
-   * A row behind the last one, for values of a column that are of no row of ours. Nothing that is written there is
-   * ever read.
-   */
-  spare(): number {
-    if (this.count >= this.locals.length) this.grow(Math.max(64, this.count * 2));
-    return this.count;
+  /** Columns like these, with room for `count` rows, for values that are yet to be checked. */
+  staged(count: number): readonly Column[] {
+    if (this.stage.length === 0 || count > this.stageRows) {
+      this.stageRows = Math.max(64, count, this.stageRows * 2);
+      this.stage = this.def.fields.map((field) => columnOf(field, `${this.def.name}.${field.name}`));
+      for (const column of this.stage) column.grow(this.stageRows);
+    }
+    return this.stage;
   }
 
   private touch(at: number): number {

@@ -5,7 +5,8 @@ export type TopicKind =
   | { readonly kind: "cell" | "detail"; readonly space: number; readonly x: number; readonly y: number }
   | { readonly kind: "owner" }
   | { readonly kind: "group"; readonly group: bigint }
-  | { readonly kind: "everyone" };
+  | { readonly kind: "everyone" }
+  | { readonly kind: "query" };
 
 /** One topic that the server sends us, with its roster. */
 export class Topic {

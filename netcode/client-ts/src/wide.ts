@@ -33,6 +33,13 @@ export class WideColumn implements Column {
     this.data[to] = this.data[from]!;
   }
 
+  take(other: WideColumn, from: number, at: number): boolean {
+    const value = other.data[from]!;
+    if (this.data[at] === value) return false;
+    this.data[at] = value;
+    return true;
+  }
+
   clear(): void {}
 
   get(at: number): unknown {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 import type { FieldDef, Type } from "../src/schema.ts";
 
-const FOLDER = new URL("../protocol/tests/golden/", `file://${process.cwd()}/`);
+export const FOLDER = new URL("../protocol/tests/golden/", `file://${process.cwd()}/`);
 
 export function goldenJson<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(name, FOLDER), "utf8")) as T;
