@@ -6,6 +6,7 @@ import { Camera } from "./camera.ts";
 import { Errand } from "./errand.ts";
 import { Avatar, Bag, Chunk, Creature, Gathered, Node, Position, Said, say } from "./generated/bitcraft.ts";
 import type { Hud } from "./hud.ts";
+import type { Overlay } from "./overlay.ts";
 import { Scene } from "./scene.ts";
 
 const ITEMS = [
@@ -43,6 +44,7 @@ export class Game {
   private readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
   private readonly hud: Hud;
+  private readonly overlay: Overlay;
   private readonly scene: Scene;
   private readonly errand: Errand;
   private mouse: Vec2 | null = null;
@@ -51,12 +53,13 @@ export class Game {
   private nextNumbers = 0;
   private running = true;
 
-  constructor(client: Client, me: EntityId, canvas: HTMLCanvasElement, hud: Hud) {
+  constructor(client: Client, me: EntityId, canvas: HTMLCanvasElement, hud: Hud, overlay: Overlay) {
     this.client = client;
     this.me = me;
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false })!;
     this.hud = hud;
+    this.overlay = overlay;
     this.scene = new Scene(client);
     this.errand = new Errand(client, me, (message) => hud.toast(message));
     this.listen();
@@ -91,6 +94,11 @@ export class Game {
   position(entity: EntityId): Vec2 | null {
     const at = this.client.get(Position, entity)?.at;
     return at ? { ...at } : null;
+  }
+
+  /** Where our player is drawn. */
+  shown(): Vec2 | null {
+    return this.scene.drawn(this.me) ?? null;
   }
 
   /** The nodes in sight, the nearest first. */
@@ -157,6 +165,7 @@ export class Game {
     const hovered = this.mouse ? scene.nodeAt(camera.toWorld(this.mouse.x, this.mouse.y)) : undefined;
     this.canvas.style.cursor = hovered === undefined ? "default" : "pointer";
     scene.draw(this.context, camera, tick, this.me, hovered, now / 1000, seconds);
+    this.overlay.step(client, 0, now);
     if (now >= this.nextNumbers) {
       this.nextNumbers = now + 250;
       this.hud.numbers(client.stats(), client.transport, scene.shown, this.framesPerSecond);

@@ -1,10 +1,11 @@
-/** The page: asks for a name, connects, and connects again when the connection is lost. */
+/** The page: asks for a name, enters the world, and goes on with it after a reload. */
 
-import { type ClientStats, connect, ConnectionClosed, type Vec2 } from "@evertick/client";
+import { type Client, type ClientStats, connect, type Conditions, ConnectionClosed, type ConnectionState, sessionTickets, type Vec2 } from "@evertick/client";
 
 import { type Counts, Game, type NodeInSight } from "./game.ts";
 import { join, module } from "./generated/bitcraft.ts";
 import { element, Hud } from "./hud.ts";
+import { network, Overlay } from "./overlay.ts";
 
 /** What tests and the curious reach from the console. Entity ids are decimal texts here. */
 interface EvertickHandle {
@@ -16,8 +17,16 @@ interface EvertickHandle {
   nodes(): NodeInSight[];
   stats(): ClientStats | null;
   counts(): Counts | null;
-  /** Ends the connection, as if it were lost. */
+  /** Where our player is drawn. */
+  shown(): Vec2 | null;
+  /** How the connection stands, the session's number, and whether it goes on from before a reload. */
+  session(): { state: ConnectionState; id: string; resumed: boolean } | null;
+  /** Leaves the world. */
   disconnect(): void;
+  /** Drops the connection, as a network would. */
+  drop(): void;
+  /** Makes the network worse. */
+  simulate(conditions: Conditions | null): void;
 }
 
 declare global {
@@ -34,9 +43,16 @@ const server = parameters.get("server") ?? `ws://${location.hostname || "localho
 const transport = parameters.get("transport") === "WebSocket" ? "WebSocket" : "best";
 // `?as=anything` makes this tab another player than the other tabs.
 const role = parameters.get("as") ?? "";
+// `?debug` shows numbers, `?network=mobile` makes the network worse.
+const tickets = sessionTickets(`evertick.ticket.${role}`);
+let conditions = network(parameters.get("network")) ?? null;
 
 const hud = new Hud();
 const canvas = element<HTMLCanvasElement>("world");
+const overlay = new Overlay(parameters.get("network"), (chosen) => {
+  conditions = chosen;
+  game?.client.simulate(chosen);
+});
 let game: Game | null = null;
 
 window.evertick = {
@@ -47,7 +63,11 @@ window.evertick = {
   nodes: () => game?.nodes() ?? [],
   stats: () => game?.stats() ?? null,
   counts: () => game?.counts() ?? null,
+  shown: () => game?.shown() ?? null,
+  session: () => game && { state: game.client.state, id: String(game.client.session), resumed: game.client.resumed },
   disconnect: () => game?.client.close(),
+  drop: () => game?.client.dropConnection(),
+  simulate: (worse) => game?.client.simulate(worse),
 };
 
 /** The secret that tells the server who we are, made on the first visit. */
@@ -62,11 +82,11 @@ function token(): string {
 }
 
 async function enter(name: string): Promise<void> {
-  const client = await connect({ url: server, module, token: token(), transport });
+  const client = await connect({ url: server, module, token: token(), transport, tickets, conditions, reconnect: { newSession: true } });
   try {
     const me = await client.call(join, { name });
     localStorage.setItem(`evertick.name.${role}`, name);
-    game = new Game(client, me, canvas, hud);
+    game = new Game(client, me, canvas, hud, overlay);
   } catch (error) {
     client.close();
     throw error;
@@ -74,7 +94,24 @@ async function enter(name: string): Promise<void> {
   element("welcome").hidden = true;
   element("lost").hidden = true;
   hud.show(true);
+  overlay.show(parameters.has("debug"));
+  follow(client, game.me, name);
   void client.closed.then((reason) => leave(name, reason));
+}
+
+/** Shows how the connection stands; in a session that is not the one before, enters the world anew. */
+function follow(client: Client, me: bigint, name: string): void {
+  let { session } = client;
+  client.onState((state) => {
+    element("reconnecting").hidden = state !== "Reconnecting";
+    if (state !== "Connected" || client.session === session) return;
+    session = client.session;
+    client.call(join, { name }).then(
+      // Another world: nothing of what this page knows is true there.
+      (player) => player !== me && location.reload(),
+      () => client.close(),
+    );
+  });
 }
 
 /** The connection is over: says so, and tries again. */
@@ -82,6 +119,8 @@ function leave(name: string, reason: Error): void {
   game?.stop();
   game = null;
   hud.show(false);
+  overlay.show(false);
+  element("reconnecting").hidden = true;
   element("lost-reason").textContent = reason.message;
   element("lost").hidden = false;
   let seconds = RETRY_SECONDS;
@@ -135,4 +174,7 @@ canvas.addEventListener("pointermove", (event) => game?.point({ x: event.clientX
 canvas.addEventListener("pointerleave", () => game?.point(null));
 canvas.addEventListener("wheel", (event) => game?.camera.zoomBy(-Math.sign(event.deltaY)), { passive: true });
 
-element<HTMLInputElement>("name").value = localStorage.getItem(`evertick.name.${role}`) ?? "";
+const known = localStorage.getItem(`evertick.name.${role}`) ?? "";
+element<HTMLInputElement>("name").value = known;
+// The page was loaded again: the session is still there.
+if (known !== "" && tickets.load() !== null) element<HTMLFormElement>("join").requestSubmit();

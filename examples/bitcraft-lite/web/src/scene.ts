@@ -47,6 +47,12 @@ export class Scene {
     return this.smooth.get(entity, tick);
   }
 
+  /** Where an entity was in the last picture. */
+  drawn(entity: EntityId): Vec2 | undefined {
+    const figure = this.figures.get(entity);
+    return figure && { x: figure.x, y: figure.y };
+  }
+
   /** The node at a point of the world, the nearest of several. */
   nodeAt(point: Vec2): EntityId | undefined {
     let best: EntityId | undefined;
