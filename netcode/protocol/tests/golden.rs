@@ -12,7 +12,7 @@ use std::path::Path;
 use evertick_protocol::{Changes, ClientMessage, Quantizer, Replica, ServerMessage};
 use evertick_schema::{ModuleDescription, WireDef};
 use serde_json::{Value, json};
-use support::{apply, frame, json};
+use support::{apply, frame, json, states};
 
 /// The corpus by file name.
 #[derive(Default)]
@@ -33,21 +33,33 @@ impl Corpus {
         file
     }
 
-    /// Frames that a fresh replica applies.
+    /// Frames and states that a fresh replica applies.
     fn replica(&mut self, name: &str, description: &ModuleDescription, messages: Vec<Vec<u8>>) {
         let name = format!("replica-{name}");
         let mut replica = Replica::new(description).unwrap();
         let mut steps = Vec::new();
         for (index, message) in messages.into_iter().enumerate() {
-            let changes = apply(&mut replica, &message).unwrap();
+            let latest = matches!(ServerMessage::decode(&message), Ok(ServerMessage::State(_)));
+            let mut changes = Changes::new();
+            let malformed = if latest {
+                replica.apply_state(states(&message), &mut changes).is_err()
+            } else {
+                changes = apply(&mut replica, &message).unwrap();
+                false
+            };
             steps.push(json!({
                 "file": self.bin(format!("{name}.{index}"), message),
+                "lane": if latest { "latest" } else { "ordered" },
+                "malformed": malformed,
+                "number": changes.number.to_string(),
                 "tick": changes.tick.to_string(),
                 "time_us": changes.time.0.to_string(),
                 "changes": json::changes(description, &changes),
                 "events": json::events(description, &changes),
                 "results": json::results(&changes),
+                "queries": json::queries(&changes),
                 "rows": json::rows(description, &replica),
+                "states": json::state_stats(&replica),
             }));
         }
         let description: Value = serde_json::from_slice(&description.to_json()).unwrap();
@@ -78,10 +90,20 @@ impl Corpus {
 
     fn malformed(&mut self) {
         let mut index = Vec::new();
+        let known = cases::malformed::known();
+        self.bin("malformed-state".to_owned(), known.clone());
         for (what, class, bytes) in cases::malformed::all() {
             let error = match class {
                 "client" => ClientMessage::decode(&bytes).map(drop).err(),
                 "server" => ServerMessage::decode(&bytes).map(drop).err(),
+                "state" => {
+                    let mut replica = Replica::new(&support::description::kinds()).unwrap();
+                    apply(&mut replica, &known).unwrap();
+                    match ServerMessage::decode(&bytes) {
+                        Ok(_) => replica.apply_state(states(&bytes), &mut Changes::new()).err(),
+                        Err(error) => Some(error),
+                    }
+                }
                 _ => {
                     let mut replica = Replica::new(&support::description::kinds()).unwrap();
                     replica.apply(frame(&bytes), &mut Changes::new()).err()
@@ -125,7 +147,7 @@ fn the_corpus_is_as_it_was() {
     corpus.server();
     corpus.malformed();
     corpus.quantizer();
-    for (name, description, messages) in cases::frames::all() {
+    for (name, description, messages) in cases::frames::all().into_iter().chain(cases::states::all()) {
         corpus.replica(name, &description, messages);
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");

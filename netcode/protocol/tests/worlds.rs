@@ -6,11 +6,12 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evertick_protocol::{ChangeKind, Changes, Replica, TopicKind};
+use evertick_protocol::{Replica, TopicKind};
 use evertick_schema::{EntityId, ModuleDescription};
 use proptest::prelude::*;
 use support::description::kinds;
 use support::random::Random;
+use support::report::{Rows, check_report, contents};
 use support::{Stage, apply};
 
 /// Rows of one type by slot.
@@ -153,15 +154,6 @@ impl Server {
     }
 }
 
-type Rows = BTreeMap<(u32, EntityId), Vec<u8>>;
-
-fn contents(replica: &Replica) -> Rows {
-    let types = 0..replica.schema().rows().len() as u32;
-    types
-        .flat_map(|row| replica.rows(row).map(move |(entity, bytes)| ((row, entity), bytes.to_vec())))
-        .collect()
-}
-
 /// The ten-line filter.
 fn visible(world: &World, replica: &Replica) -> Rows {
     let mut rows = Rows::new();
@@ -173,24 +165,6 @@ fn visible(world: &World, replica: &Replica) -> Rows {
         }
     }
     rows
-}
-
-/// The old contents and the reported changes give the new contents.
-fn check_report(old: &Rows, new: &Rows, changes: &Changes) {
-    let mut told = old.clone();
-    for change in changes.iter() {
-        let key = (change.row, change.entity);
-        assert_eq!(change.old, told.get(&key).map(Vec::as_slice));
-        match change.kind {
-            ChangeKind::Removed => drop(told.remove(&key)),
-            kind => {
-                assert_eq!(kind == ChangeKind::Inserted, change.old.is_none());
-                assert_ne!(change.old, Some(new[&key].as_slice()), "nothing changed");
-                told.insert(key, new[&key].clone());
-            }
-        }
-    }
-    assert_eq!(told, *new);
 }
 
 proptest! {

@@ -88,7 +88,7 @@ impl Replica {
         let mut scratch = Scratch::default();
         while let Some(section) = reader.next_section(&self.schema)? {
             let Section::Rows(rows) = section else {
-                return Err(ProtocolError::Malformed("the sections of a state, which may be ROWS only"));
+                return Err(ProtocolError::Malformed("the sections of a state, which may have ROWS only,"));
             };
             self.apply_values(topic, &rows, number as u32, &mut scratch, changes)?;
         }
@@ -107,7 +107,7 @@ impl Replica {
     ) -> Result<(), ProtocolError> {
         let codec = self.schema.row(section.row);
         if !codec.layout.flat {
-            return Err(ProtocolError::Malformed("a state's rows, which may not be of variable length"));
+            return Err(ProtocolError::Malformed("a state's rows, which may not have tails,"));
         }
         let stride = codec.layout.size as usize;
         let store = &mut self.stores[section.row as usize];

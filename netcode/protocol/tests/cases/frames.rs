@@ -11,7 +11,7 @@ use crate::support::description::{
 };
 use crate::support::{Stage, row};
 
-type Case = (&'static str, ModuleDescription, Vec<Vec<u8>>);
+pub type Case = (&'static str, ModuleDescription, Vec<Vec<u8>>);
 
 pub fn all() -> Vec<Case> {
     [
@@ -25,18 +25,18 @@ pub fn all() -> Vec<Case> {
     .into()
 }
 
-fn position(x: f32, y: f32, facing: f32) -> Vec<u8> {
+pub fn position(x: f32, y: f32, facing: f32) -> Vec<u8> {
     row(&[&[x, y], &facing])
 }
 
 /// All fields of `rows`, in slots from 0 on.
-fn set(writer: &mut BlockWriter, schema: &WireSchema, number: u32, rows: &[Vec<u8>]) {
+pub fn set(writer: &mut BlockWriter, schema: &WireSchema, number: u32, rows: &[Vec<u8>]) {
     let slots: Vec<u32> = (0..rows.len() as u32).collect();
     put(writer, schema, number, u64::MAX, &slots, rows);
 }
 
 /// Some fields of `rows`.
-fn put(
+pub fn put(
     writer: &mut BlockWriter,
     schema: &WireSchema,
     number: u32,
@@ -47,11 +47,11 @@ fn put(
     writer.rows(schema, number, mask, slots, |index| &rows[index]);
 }
 
-fn entities(ids: &[u64]) -> Vec<(u32, EntityId)> {
+pub fn entities(ids: &[u64]) -> Vec<(u32, EntityId)> {
     (0..).zip(ids.iter().copied().map(EntityId)).collect()
 }
 
-fn scalars(seed: i64) -> Vec<u8> {
+pub fn scalars(seed: i64) -> Vec<u8> {
     row(&[
         &(seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15),
         &(seed * -1_000_000_007),
@@ -272,7 +272,7 @@ fn topics(stage: &mut Stage) -> Vec<Vec<u8>> {
         });
     }
     let mut messages = vec![stage.send()];
-    // Entity 1 crosses from 1 to 2, entity 12 from 2 to 1: one finds its row gone, the other at home elsewhere.
+    // Entity 1 crosses from 1 to 2, entity 12 from 2 to 1: one finds its row gone, the other held elsewhere.
     // Entity 2 crosses and loses its tag. Entity 11 crosses without any change of what is seen.
     stage.change(1, |writer, schema| {
         writer.leave(&[0, 1]);
@@ -292,7 +292,7 @@ fn topics(stage: &mut Stage) -> Vec<Vec<u8>> {
         put(writer, schema, TAG, u64::MAX, &[7], &[vec![]]);
     });
     messages.push(stage.send());
-    // What a topic may do to rows that live elsewhere: nothing, but set them whole.
+    // What a topic may do to rows that it does not hold: nothing, but set them whole.
     stage.change(2, |writer, schema| {
         writer.enter(&[(9, EntityId(3))]);
         writer.remove(POSITION, &[9]);

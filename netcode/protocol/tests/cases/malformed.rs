@@ -1,5 +1,11 @@
 //! Bytes that nobody may accept. Blanks in the hex are for the eye.
 
+use evertick_protocol::TopicKind;
+use evertick_schema::EntityId;
+
+use super::frames::scalars;
+use crate::support::Stage;
+use crate::support::description::{CLOCK, POSITION, SCALARS, TAG, kinds};
 use crate::support::json::unhex;
 
 /// What it is, what it is read as, and the bytes.
@@ -52,7 +58,41 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let frames = parts().into_iter().map(|(what, hex)| (what, "frame", frame(hex)));
     let sections = sections().into_iter().map(|(what, hex)| (what, "frame", snapshot(hex)));
     let rows = rows().into_iter().map(|(what, hex)| (what, "frame", snapshot(&format!("02 02 05 04 {hex}"))));
-    client.chain(server).chain(frames).chain(sections).chain(rows).collect()
+    let states = states().into_iter().map(|(what, hex)| (what, "state", bytes(&format!("85 cb01 65 {hex}"))));
+    client.chain(server).chain(frames).chain(sections).chain(rows).chain(states).collect()
+}
+
+/// The frame that a replica has applied before it is shown a malformed state: entity 2 is in slot 5 of topic 1 and has a
+/// Tag, a Position, Scalars and a Clock.
+pub fn known() -> Vec<u8> {
+    let mut stage = Stage::new(&kinds());
+    stage.enter(1, TopicKind::Everyone, |writer, schema| {
+        writer.enter(&[(5, EntityId(2))]);
+        let mut set = |number: u32, row: &[u8]| writer.rows(schema, number, u64::MAX, &[5], |_| row);
+        set(TAG, &[]);
+        set(CLOCK, &[0; 4]);
+        set(POSITION, &[0; 12]);
+        set(SCALARS, &scalars(1));
+    });
+    stage.send()
+}
+
+fn states() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("a State without a state", ""),
+        ("a state longer than its message", "09 01"),
+        ("a state without a topic", "00"),
+        ("a state with an entity that leaves", "04 01 01 02 05"),
+        ("a state with an entity that enters", "05 01 02 02 06 04"),
+        ("a state with a row that is removed", "05 01 04 03 02 05"),
+        ("a state with events", "04 01 05 06 00"),
+        ("a state of rows with tails", "0b 01 03 04 02 05 01 00 01000000"),
+        ("a state of a row type that is not there", "06 01 03 7f 02 05 00"),
+        ("a state with a field that is not there", "06 01 03 00 02 05 04"),
+        ("a state with a column that is too short", "09 01 03 05 02 05 01 00 0000"),
+        ("a state with a bool that is 2", "0a 01 03 01 02 05 808001 00 02"),
+        ("a state with more in it", "0c 01 03 05 02 05 01 00 00000000 00"),
+    ]
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -93,7 +133,7 @@ fn parts() -> Vec<(&'static str, &'static str)> {
         ("a snapshot that is compressed to nothing", "00 01 06 01 03 0000 03 05 00 00 00 00"),
         ("a snapshot compressed by more than can be", "00 01 0a 01 03 0000 03 ff7f 030000 00 00 00 00"),
         ("a snapshot shorter than it says", "00 01 08 01 03 0000 03 02 0300 00 00 00 00"),
-        ("a snapshot longer than it says", "00 01 0d 01 03 0000 03 00 010100feff06 00 00 00 00"),
+        ("a snapshot longer than it says", "00 01 0c 01 03 0000 03 00 010100feff06 00 00 00 00"),
         ("a snapshot's compression that is no DEFLATE", "00 01 08 01 03 0000 03 02 07ff 00 00 00 00"),
     ]
 }

@@ -5,3 +5,4 @@ pub mod frames;
 pub mod malformed;
 pub mod messages;
 pub mod quantizer;
+pub mod states;

@@ -1,6 +1,6 @@
 //! Row bytes, changes and results as the plain JSON of the golden corpus; see `docs/wire.md`.
 
-use evertick_protocol::{CallOutcome, ChangeKind, Changes, Replica};
+use evertick_protocol::{CallOutcome, ChangeKind, Changes, QueryOutcome, QueryReply, Replica};
 use evertick_schema::{EntityId, FieldDef, Lane, ModuleDescription, Type};
 use serde_json::{Map, Value, json};
 
@@ -131,6 +131,34 @@ pub fn results(changes: &Changes) -> Value {
         }),
     };
     changes.results.iter().map(result).collect()
+}
+
+pub fn queries(changes: &Changes) -> Value {
+    let answer = |reply: &QueryReply| match &reply.outcome {
+        QueryOutcome::Applied { topics } => {
+            let topics: Vec<u32> = topics.iter().map(|topic| topic.0).collect();
+            json!({ "query": reply.query, "status": "applied", "topics": topics })
+        }
+        QueryOutcome::Refused { message } => {
+            json!({ "query": reply.query, "status": "refused", "message": message })
+        }
+        QueryOutcome::Explained { plan } => {
+            json!({ "query": reply.query, "status": "explained", "plan": plan })
+        }
+    };
+    changes.queries.iter().map(answer).collect()
+}
+
+/// What has become of states.
+pub fn state_stats(replica: &Replica) -> Value {
+    let stats = replica.state_stats();
+    json!({
+        "messages_applied": stats.messages_applied,
+        "messages_stale": stats.messages_stale,
+        "messages_malformed": stats.messages_malformed,
+        "rows_applied": stats.rows_applied,
+        "rows_skipped": stats.rows_skipped,
+    })
 }
 
 /// All that a replica holds.

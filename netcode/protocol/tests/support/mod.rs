@@ -6,14 +6,16 @@ pub mod decoders;
 pub mod description;
 pub mod json;
 pub mod random;
+pub mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, Changes, Entered, Frame, FrameMessage, ProtocolError, Replica,
-    ServerMessage, SessionFrame, Snapshot, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
+    BlockWriter, CallOutcome, CallReply, Changes, Entered, Frame, FrameMessage, FramePacker, ProtocolError,
+    QueryOutcome, QueryReply, Replica, ServerMessage, SessionFrame, Snapshot, StateMessage, StatePacker,
+    StatePart, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
 };
 use evertick_schema::{Field, ModuleDescription, RowWriter, Timestamp};
 
@@ -94,6 +96,60 @@ impl Stage {
         self.frame.topics.entry(topic).or_default().ordered = Some(self.writer.finish());
     }
 
+    /// A topic changes after the snapshot that this frame has of it.
+    pub fn follow(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        self.change(topic, write);
+        let block = self.frame.topics.remove(&TopicId(topic)).and_then(|said| said.ordered).unwrap();
+        let entered = self.own.entered.iter_mut().find(|entered| entered.topic == TopicId(topic));
+        entered.unwrap().followed.push(block);
+    }
+
+    /// Something happens in a topic.
+    pub fn happen(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        let topic = TopicId(topic);
+        self.writer.begin(topic, *self.versions.entry(topic).or_default());
+        write(&mut self.writer, &self.schema);
+        self.frame.topics.entry(topic).or_default().events = Some(self.writer.finish());
+    }
+
+    /// A state of a topic, for a message of its own.
+    pub fn state(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) -> Bytes {
+        self.writer.begin_state(TopicId(topic));
+        write(&mut self.writer, &self.schema);
+        let len = self.writer.len();
+        let state = self.writer.finish();
+        assert_eq!(state.len(), len);
+        state
+    }
+
+    /// Rows of a topic move; the frame has their state.
+    pub fn moving(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
+        let bytes = self.state(topic, write);
+        let states = &mut self.frame.topics.entry(TopicId(topic)).or_default().states;
+        states.parts.push(StatePart { part: 0, rows: 0, bytes });
+    }
+
+    /// A query is answered.
+    pub fn answer(&mut self, query: u32, outcome: QueryOutcome) {
+        self.own.queries.push(QueryReply { query, outcome });
+    }
+
+    /// The tick that [`send`](Self::send) has closed.
+    pub fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// So many ticks pass of which the session hears nothing.
+    pub fn wait(&mut self, ticks: u64) {
+        self.tick += ticks;
+    }
+
+    /// A frame that says nothing.
+    pub fn beat(&mut self) -> Vec<u8> {
+        self.tick += 1;
+        FramePacker::beat(self.tick * 2, self.tick, time(self.tick)).into()
+    }
+
     /// The session no longer sees a topic.
     pub fn leave(&mut self, topic: u32) {
         self.own.left.push(TopicId(topic));
@@ -113,12 +169,32 @@ impl Stage {
         self.tick += 1;
         self.frame.number = self.tick * 2;
         self.frame.tick = self.tick;
-        self.frame.time = Timestamp(1_700_000_000_000_000 + 50_000 * self.tick as i64);
+        self.frame.time = time(self.tick);
         let mut out = Vec::new();
         assert!(pack_frame(&self.frame, Some(&self.own), &mut self.topics, &mut out), "nothing was said");
         self.frame = Frame::default();
         self.own = SessionFrame::default();
         out
+    }
+}
+
+fn time(tick: u64) -> Timestamp {
+    Timestamp(1_700_000_000_000_000 + 50_000 * tick as i64)
+}
+
+/// A State message of frame `number`; the stage's frames have twice their tick as number.
+pub fn state_message(number: u64, tick: u64, states: &[Bytes]) -> Vec<u8> {
+    let mut packer = StatePacker::new();
+    packer.begin(number, tick, usize::MAX);
+    states.iter().for_each(|state| assert!(packer.add(state)));
+    packer.finish().unwrap().into()
+}
+
+/// The states in a message.
+pub fn states(message: &[u8]) -> StateMessage<'_> {
+    match ServerMessage::decode(message).unwrap() {
+        ServerMessage::State(states) => states,
+        other => panic!("{other:?} has no states"),
     }
 }
 
@@ -128,6 +204,13 @@ pub fn frame(message: &[u8]) -> FrameMessage<'_> {
         ServerMessage::Frame(frame) => frame,
         other => panic!("{other:?} is not a frame"),
     }
+}
+
+/// Applies a State message, which must be well-formed.
+pub fn apply_state(replica: &mut Replica, message: &[u8]) -> Changes {
+    let mut changes = Changes::new();
+    replica.apply_state(states(message), &mut changes).unwrap();
+    changes
 }
 
 /// Applies a frame's message.
