@@ -8,7 +8,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use evertick_protocol::{Changes, Replica, TopicKind};
+use evertick_protocol::{BlockWriter, Changes, Replica, TopicKind, WireSchema};
 use evertick_schema::EntityId;
 use obvious::{Op, Receiver, Value};
 use proptest::prelude::*;
@@ -57,8 +57,7 @@ struct News {
     left: Vec<u32>,
     entered: Vec<(u32, EntityId)>,
     removed: Vec<(u32, u32)>,
-    /// Row type, fields, slot, row.
-    set: Vec<(u32, u64, u32, Vec<u8>)>,
+    set: Vec<Set>,
 }
 
 struct Server {
@@ -201,9 +200,7 @@ impl Server {
                 self.stage.change(*topic, |writer, schema| {
                     writer.leave(&left);
                     writer.enter(&entered);
-                    set.iter().for_each(|(row, mask, slot, bytes)| {
-                        writer.rows(schema, *row, *mask, &[*slot], |_| bytes)
-                    });
+                    put(writer, schema, set);
                     removed.iter().for_each(|(row, slot)| writer.remove(*row, &[*slot]));
                 });
                 if sees && !toggles {
@@ -260,9 +257,7 @@ impl Server {
             let sets: Vec<_> = sets.collect();
             if !sets.is_empty() {
                 let state = self.stage.state(topic, |writer, schema| {
-                    sets.iter().for_each(|(row, mask, slot, bytes)| {
-                        writer.rows(schema, *row, *mask, &[*slot], |_| bytes)
-                    });
+                    put(writer, schema, &sets);
                 });
                 parts.push((state, sets.iter().map(|set| value(topic, set)).collect()));
             }
@@ -290,7 +285,16 @@ impl Server {
     }
 }
 
-fn value(topic: u32, (row, mask, slot, bytes): &(u32, u64, u32, Vec<u8>)) -> Value {
+/// Row type, fields, slot, row.
+type Set = (u32, u64, u32, Vec<u8>);
+
+fn put(writer: &mut BlockWriter, schema: &WireSchema, sets: &[Set]) {
+    for (row, mask, slot, bytes) in sets {
+        writer.rows(schema, *row, *mask, &[*slot], |_| bytes);
+    }
+}
+
+fn value(topic: u32, (row, mask, slot, bytes): &Set) -> Value {
     Value { topic, row: *row, mask: *mask, slot: *slot, bytes: bytes.clone() }
 }
 
