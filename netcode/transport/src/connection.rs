@@ -24,7 +24,7 @@ pub trait Connection: Send + Unpin + 'static {
     }
 
     /// Queues one message, which is the concatenation of `parts`, on a lane. Large parts are shared, not copied, where the
-    /// transport allows it. Nothing is written until the connection is polled.
+    /// transport allows it. Nothing is written until the connection is polled, but for datagrams, which the transport has at once.
     fn send(&mut self, lane: Lane, parts: &[Bytes]);
 
     /// What [`Lane::Latest`] can take now; `None` when it goes in order with everything else.
@@ -117,7 +117,7 @@ pub struct Signals {
     pub lost_packets: u64,
     /// Bytes that may be under way at a time.
     pub congestion_window: Option<u64>,
-    /// Messages of the latest lane that were dropped on this side, since the start: larger than a datagram, and no stream was free.
+    /// Messages of the latest lane that were dropped on this side, since the start: there was no room, or, for a long one, no stream.
     pub latest_dropped: u64,
 }
 
