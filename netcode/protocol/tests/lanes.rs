@@ -105,7 +105,7 @@ impl Server {
             let there = self.rows.contains_key(&(row, entity));
             match random.below(8) {
                 0 if crossed.insert((topic, entity)) => {
-                    self.cross(topic, entity, tick, news.get_mut(&topic).unwrap())
+                    self.cross(topic, entity, tick, news.get_mut(&topic).unwrap());
                 }
                 1 if there && touched.insert((row, entity)) => {
                     self.rows.remove(&(row, entity));
