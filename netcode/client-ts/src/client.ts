@@ -1,11 +1,11 @@
 /** A session with a server, over as many connections as it takes, with the replica it keeps up to date. */
 
-import { encodeUtf8, type Reader } from "./bytes.ts";
+import type { Reader } from "./bytes.ts";
 import { Calls } from "./calls.ts";
 import { TickClock } from "./clock.ts";
 import type { Conditions } from "./conditions.ts";
 import { ConnectionClosed, ProtocolError } from "./errors.ts";
-import { type Abandon, attempt, type Receiver, schemaOf } from "./handshake.ts";
+import { type Abandon, attempt, helloOf, type Receiver } from "./handshake.ts";
 import { Listeners, type Unsubscribe } from "./listeners.ts";
 import { Foresight } from "./foresight.ts";
 import { Inputs } from "./inputs.ts";
@@ -16,15 +16,16 @@ import type { ConnectOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { Predicted, PredictionOptions, StepFunction } from "./prediction.ts";
 import { Quality } from "./quality.ts";
+import { Queries, type Query } from "./queries.ts";
 import { Retries } from "./reconnect.ts";
 import { readReplies } from "./replies.ts";
 import { type Applied, Replica } from "./replica.ts";
-import { bye, hello, NO_SCHEMA, ping, report, type Resume } from "./requests.ts";
+import { bye, ping, report } from "./requests.ts";
 import type { ModuleDef } from "./schema.ts";
 import type { SimulatedSocket } from "./simulator.ts";
 import type { Lane, Transport } from "./socket.ts";
 import type { ClientStats } from "./stats.ts";
-import { readTicket, writeTicket } from "./ticket.ts";
+import { writeTicket } from "./ticket.ts";
 import type { EntityId, Identity } from "./values.ts";
 import { View } from "./view.ts";
 
@@ -39,35 +40,6 @@ const REPORT_MS = 2_000;
 
 /** How far states may be from the newest frame, in milliseconds. */
 const STATE_AGE_MS = 2_000;
-
-/**
- * Connects. The promise fails with {@link ConnectionClosed} when the server does not answer or turns us away,
- * {@link SchemaMismatch} when it runs another version of the module, {@link ProtocolError} when it speaks nonsense.
- */
-export function connect(options: ConnectOptions): Promise<Client> {
-  return new Promise((resolve, reject) => {
-    const start = (resume: ReturnType<typeof readTicket>) => {
-      attempt(options, helloOf(options, options.module?.hash ?? NO_SCHEMA, resume), options.conditions, {
-        welcomed(socket, welcome, bytes) {
-          const client = new Client(options, schemaOf(welcome, options.module), socket, welcome, bytes, resume?.results ?? 0);
-          resolve(client);
-          return client.receiver();
-        },
-        failed(error) {
-          const refused = resume && error instanceof ConnectionClosed && error.reason === "Expired";
-          if (refused) start(undefined);
-          else reject(error);
-        },
-      });
-    };
-    start(readTicket(options.tickets?.load() ?? null));
-  });
-}
-
-function helloOf({ token, unconfirmed = false }: ConnectOptions, schema: string, resume: Resume | undefined): Uint8Array<ArrayBuffer> {
-  const bytes = typeof token === "string" ? encodeUtf8(token) : (token ?? new Uint8Array(0));
-  return hello({ schema, unconfirmed, token: bytes, ...(resume && { resume }) });
-}
 
 /** A session. What it sees is read through {@link View}. */
 export class Client extends View {
@@ -87,6 +59,7 @@ export class Client extends View {
   private readonly states = new Listeners<[ConnectionState]>();
   private readonly player: number;
   private readonly quality: Quality;
+  private readonly queries = new Queries((message) => this.send(message));
   private readonly inputs: Inputs;
   private readonly foresight: Foresight;
   private readonly lead: InputLead;
@@ -153,6 +126,19 @@ export class Client extends View {
   ): Promise<O> {
     if (this.over) return Promise.reject(this.over);
     return this.calls.send(reducer.reducer, args[0] ?? {}, (message) => this.send(message)) as Promise<O>;
+  }
+
+  /**
+   * Asks for rows that are sent on demand: `SELECT * FROM Ore WHERE richness > 3`. Settled when they are in the replica, where they
+   * stay up to date; fails with {@link QueryRefused}. A new session asks for them again.
+   */
+  subscribe(query: string): Promise<Query> {
+    return this.over ? Promise.reject(this.over) : this.queries.subscribe(query);
+  }
+
+  /** How the server would match a query. */
+  explain(query: string): Promise<string> {
+    return this.over ? Promise.reject(this.over) : this.queries.explain(query);
   }
 
   /**
@@ -296,6 +282,7 @@ export class Client extends View {
     this.announce(applied);
     this.foresight.follow(applied.tick);
     for (const reply of replies.results) this.calls.settle(reply);
+    for (const reply of replies.queries) this.queries.reply(reply);
   }
 
   private latest(message: State, now: number): void {
@@ -343,8 +330,11 @@ export class Client extends View {
     this.send(report(this.quality.report(this.lastFrame, this.clock.jitterMs)));
   }
 
-  private send(message: Uint8Array<ArrayBuffer>): void {
-    if (this.connected && !this.over) this.outbox.push(message);
+  /** Sends a message at the end of this turn; `false` when the connection is lost, and the message with it. */
+  private send(message: Uint8Array<ArrayBuffer>): boolean {
+    if (!this.connected || this.over) return false;
+    this.outbox.push(message);
+    return true;
   }
 
   private sendLatest(message: Uint8Array<ArrayBuffer>): boolean {
@@ -419,6 +409,8 @@ export class Client extends View {
     this.quality.reconnected(welcome.resumed);
     this.quality.received("Control", bytes, now);
     for (const message of this.calls.after(welcome.calls)) this.send(message);
+    if (welcome.resumed) this.queries.resume();
+    else this.queries.restart();
     this.beat();
     this.states.emit("Connected");
     return this.receiver();
@@ -432,6 +424,7 @@ export class Client extends View {
     clearTimeout(this.retry);
     this.abandon();
     this.calls.abandon(error);
+    this.queries.abandon(error);
     this.inputs.clear();
     this.options.tickets?.save(null);
     this.socket.close(error.reason);

@@ -59,7 +59,22 @@ export class CallFailed extends Error {
   }
 }
 
-/** Why a connection ended. `Lost` is the network's doing, `Left` ours; the others are the server's words. */
+/** A query was turned down; the message says why. */
+export class QueryRefused extends Error {
+  override readonly name = "QueryRefused";
+  /** What was asked. */
+  readonly text: string;
+
+  constructor(text: string, message: string) {
+    super(message);
+    this.text = text;
+  }
+}
+
+/**
+ * Why a client is over. `Lost` is the network's doing, `Left` ours; `Replaced`: another connection has the session;
+ * `Expired`: the session could not be resumed; the others are the server's words.
+ */
 export type CloseReason =
   | "Left"
   | "Lost"

@@ -1,10 +1,11 @@
 /** One attempt to reach a server and to be let in. */
 
+import { encodeUtf8 } from "./bytes.ts";
 import { ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
 import { readMessage, type Welcome } from "./messages.ts";
 import type { ConnectOptions } from "./options.ts";
 import { openBest, type Platform } from "./race.ts";
-import { PROTOCOL_VERSION } from "./requests.ts";
+import { hello, PROTOCOL_VERSION, type Resume } from "./requests.ts";
 import { incompatibilities, type ModuleDef, readDescription } from "./schema.ts";
 import { simulate, type SimulatedSocket } from "./simulator.ts";
 import { type Lane, openSocket, platformWebSocket, type Socket, type SocketEvents } from "./socket.ts";
@@ -25,6 +26,12 @@ export interface Outcome {
 
 /** How to end an attempt of which nothing is to come any more. */
 export type Abandon = () => void;
+
+/** What to say first; with `resume` to go on with a session. */
+export function helloOf({ token, unconfirmed = false }: ConnectOptions, schema: string, resume: Resume | undefined): Uint8Array<ArrayBuffer> {
+  const bytes = typeof token === "string" ? encodeUtf8(token) : (token ?? new Uint8Array(0));
+  return hello({ schema, unconfirmed, token: bytes, ...(resume && { resume }) });
+}
 
 /** Tries to reach the server, and says `hello`. */
 export function attempt(options: ConnectOptions, hello: Uint8Array<ArrayBuffer>, conditions: ConnectOptions["conditions"], outcome: Outcome): Abandon {

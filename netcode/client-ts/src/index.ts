@@ -17,9 +17,10 @@
  * ```
  */
 
-export { Client, connect, type ConnectionState } from "./client.ts";
+export { Client, type ConnectionState } from "./client.ts";
+export { connect } from "./connect.ts";
 export type { Conditions } from "./conditions.ts";
-export { CallFailed, CallRefused, ConnectionClosed, ProtocolError, SchemaMismatch } from "./errors.ts";
+export { CallFailed, CallRefused, ConnectionClosed, ProtocolError, QueryRefused, SchemaMismatch } from "./errors.ts";
 export type { CloseReason, FailCode } from "./errors.ts";
 export type { InterpolationOptions } from "./interpolation.ts";
 export type { Unsubscribe } from "./listeners.ts";
@@ -29,6 +30,7 @@ export type {
 } from "./module.ts";
 export type { ConnectOptions, Reconnect } from "./options.ts";
 export type { Predicted, PredictionOptions, StepFunction } from "./prediction.ts";
+export type { Query } from "./queries.ts";
 export type { EnumType, FieldDef, ModuleDef, PredictionDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
 export type { Lane, Transport, WebSocketConstructor, WebSocketLike } from "./socket.ts";
 export type { ClientStats, QualityStats } from "./stats.ts";

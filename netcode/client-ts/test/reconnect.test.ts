@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { CallFailed, type Client, connect, ConnectionClosed, type ConnectOptions, type TicketStore } from "../src/index.ts";
+import { CallFailed, type Client, connect, ConnectionClosed, type ConnectOptions, QueryRefused, type TicketStore } from "../src/index.ts";
 import { Retries } from "../src/reconnect.ts";
 import { readTicket, writeTicket } from "../src/ticket.ts";
 import { delete_, gather, module, Position } from "../../../tools/codegen/tests/golden/garden.ts";
-import { closed, f32, FakeSocket, frame, type Greeting, pong, welcome } from "./server.ts";
+import { closed, f32, FakeSocket, frame, type Greeting, pong, queries, welcome } from "./server.ts";
 
 const ME = "ab".repeat(32);
 const QUICK = { backoffMs: [1, 5] as const };
@@ -133,6 +133,50 @@ test("a session that can't be resumed ends the client, or a new one begins", asy
   again.say(frame(5, { number: 2, results: [[1, 0, 0]] }));
   await first;
   client.close();
+});
+
+test("queries are asked, answered, refused, explained and ended, and asked again where they must", async () => {
+  const { client, socket } = await open({ reconnect: { ...QUICK, newSession: true } });
+  const sent = async (from: FakeSocket) => (await Promise.resolve(), queries(from));
+  const one = client.subscribe("SELECT * FROM Ore");
+  assert.deepEqual(await sent(socket), ["1 SELECT * FROM Ore"]);
+  socket.say(frame(101, { queries: [[1, 0, 1, 9]] }));
+  const ore = await one;
+  const bad = client.subscribe("SELECT nonsense");
+  assert.deepEqual((await sent(socket)).slice(1), ["2 SELECT nonsense"]);
+  socket.say(frame(102, { queries: [[2, 1, 2, 0x6e, 0x6f], [1, 0, 2, 9, 10]] }));
+  await assert.rejects(bad, (error) => error instanceof QueryRefused && error.message === "no" && error.text === "SELECT nonsense");
+  const how = client.explain("SELECT * FROM Ore");
+  assert.deepEqual((await sent(socket)).slice(2), ["3 EXPLAIN SELECT * FROM Ore"]);
+  socket.say(frame(103, { queries: [[3, 2, 4, 0x73, 0x63, 0x61, 0x6e]] }));
+  assert.equal(await how, "scan");
+
+  const late = client.subscribe("SELECT * FROM Gem");
+  const brief = client.subscribe("SELECT * FROM Brief");
+  await Promise.resolve();
+  socket.say(frame(103, { queries: [[5, 0, 0]] }));
+  socket.drop();
+  (await brief).end();
+  const again = await next(socket);
+  again.say(welcome(module.hash, ME, { resumed: true }));
+  assert.deepEqual(await sent(again), ["5 ended", "4 SELECT * FROM Gem"]);
+  again.say(frame(104, { queries: [[4, 0, 0]] }));
+  const gem = await late;
+  again.drop();
+  const anew = await next(again);
+  anew.say(closed(12, "too late"));
+  const third = await next(anew);
+  third.say(welcome(module.hash, ME, { session: 6n }));
+  assert.deepEqual(await sent(third), ["1 SELECT * FROM Ore", "2 SELECT * FROM Gem"], "a new session is asked for all");
+  gem.end();
+  ore.end();
+  ore.end();
+  await Promise.resolve();
+  assert.deepEqual(third.sent.at(-1), Uint8Array.of(8, 2, 8, 1));
+  const waiting = Array.from({ length: 32 }, () => client.subscribe("SELECT * FROM Ore"));
+  await assert.rejects(client.subscribe("one more"), QueryRefused);
+  client.close();
+  for (const query of waiting) await assert.rejects(query, ConnectionClosed);
 });
 
 test("what the server ends stays ended", async () => {

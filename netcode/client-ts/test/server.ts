@@ -58,11 +58,30 @@ export class FakeSocket implements WebSocketLike {
         if (kind === 2) calls.push({ seq: reader.varint(), reducer: reader.varint(), args: reader.lengthed().slice() });
         else if (kind === 3) reader.take(8), reader.varint();
         else if (kind === 6) for (let left = 6; left > 0; left--) reader.varint();
+        else if (kind === 7) reader.varint(), reader.lengthed();
+        else if (kind === 8) reader.varint();
         else assert.equal(kind, 4, "a message of a kind that is not expected");
       }
     }
     return calls;
   }
+}
+
+/** The queries that were asked and ended, as texts. */
+export function queries(socket: FakeSocket): string[] {
+  const found: string[] = [];
+  for (const message of socket.sent.slice(1)) {
+    const reader = Reader.of(message);
+    while (reader.left > 0) {
+      const kind = reader.u8();
+      if (kind === 7) found.push(`${reader.varint()} ${reader.text()}`);
+      else if (kind === 8) found.push(`${reader.varint()} ended`);
+      else if (kind === 3) reader.take(8), reader.varint();
+      else if (kind === 6) for (let left = 6; left > 0; left--) reader.varint();
+      else reader.at = reader.end;
+    }
+  }
+  return found;
 }
 
 function message(kind: number, build: (out: Writer) => void): Uint8Array {
