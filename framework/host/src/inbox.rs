@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use evertick_durability::CauseRef;
-use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Ingress, SessionFrame};
+use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Ingress, QueryOutcome, QueryReply, SessionFrame};
 use evertick_schema::{SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller};
 use hashbrown::HashMap;
@@ -24,10 +24,9 @@ impl Host {
                 self.interest.reply(session, CallReply { seq, result });
             }
             Ingress::Close { session } => self.close(session, now),
-            Ingress::Input { .. }
-            | Ingress::Resync { .. }
-            | Ingress::Subscribe { .. }
-            | Ingress::Unsubscribe { .. } => {}
+            Ingress::Subscribe { session, query, text } => self.interest.subscribe(session, query, text),
+            Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
+            Ingress::Input { .. } | Ingress::Resync { .. } => {}
         }
     }
 
@@ -52,10 +51,13 @@ impl Host {
                 let caller = self.forget(session);
                 self.disk.departed(caller);
             }
-            Ingress::Input { .. }
-            | Ingress::Resync { .. }
-            | Ingress::Subscribe { .. }
-            | Ingress::Unsubscribe { .. } => {}
+            Ingress::Subscribe { session, query, .. } => {
+                let message = format!("the server's disk fails ({why}); ask again in a while");
+                let outcome = QueryOutcome::Refused { message };
+                aside.entry(session).or_default().queries.push(QueryReply { query, outcome });
+            }
+            Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
+            Ingress::Input { .. } | Ingress::Resync { .. } => {}
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn mark_moves(topics: &mut Topics, moved: &[CellMove]) {
 
 /// Marks the changed rows of one type.
 pub(crate) fn mark_rows(topics: &mut Topics, homes: &Homes, rules: &Rules, world: &World, rows: &RowDelta) {
-    if let Some(rule) = rules.row(rows.row) {
+    if let Some(rule) = rules.row(rows.row).filter(|rule| !rule.on_demand) {
         match rule.audience {
             Audience::Near | Audience::Everyone => mark_placed(topics, world, rule, rows),
             _ => mark_keyed(topics, homes, world, rule, rows),

@@ -10,6 +10,11 @@ pub struct InterestConfig {
     pub radius_max: f32,
     /// The most groups one session may have joined; further joins are ignored and counted.
     pub groups_max: usize,
+    /// The most queries of one session at a time; further ones are refused.
+    pub queries_max: usize,
+    /// So many rows may be looked at in one frame to find first results of queries; then the rest waits for the
+    /// next frame. A single query is never cut, so a frame may take one query more.
+    pub query_rows_per_frame: usize,
     /// How long a freed slot or topic number rests before somebody else gets it.
     pub rest: Duration,
 }
@@ -19,6 +24,12 @@ pub const RADIUS_CELLS_MAX: f32 = 16.0;
 
 impl Default for InterestConfig {
     fn default() -> Self {
-        Self { radius_max: 256.0, groups_max: 64, rest: Duration::from_secs(2) }
+        Self {
+            radius_max: 256.0,
+            groups_max: 64,
+            queries_max: 32,
+            query_rows_per_frame: 50_000,
+            rest: Duration::from_secs(2),
+        }
     }
 }

@@ -180,5 +180,6 @@ fn kind(key: TopicKey) -> TopicKind {
         TopicKey::Owner(_) => TopicKind::Owner,
         TopicKey::Group(group) => TopicKind::Group(group),
         TopicKey::Everyone => TopicKind::Everyone,
+        TopicKey::Query { .. } => TopicKind::Query,
     }
 }

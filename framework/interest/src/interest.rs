@@ -10,6 +10,7 @@ use crate::absorb::{Homes, mark_moves, mark_rows};
 use crate::census::take_census;
 use crate::config::InterestConfig;
 use crate::encode::Encoder;
+use crate::query::Queries;
 use crate::reconcile::{Changes, Reconcile, forget_homes};
 use crate::route::Events;
 use crate::rules::Rules;
@@ -29,6 +30,7 @@ pub struct Interest {
     topics: Topics,
     sessions: Sessions,
     homes: Homes,
+    queries: Queries,
     events: Events,
     changes: Changes,
     encoder: Encoder,
@@ -38,7 +40,7 @@ pub struct Interest {
     seq: u64,
 }
 
-/// Counts for operators. All but the first two are since the start.
+/// Counts for operators. All but the first three are since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InterestStats {
@@ -46,6 +48,8 @@ pub struct InterestStats {
     pub sessions: usize,
     /// Topics with subscribers.
     pub topics: usize,
+    /// Different queries that sessions have.
+    pub queries: usize,
     /// Blocks of changes encoded.
     pub blocks: u64,
     /// Snapshots encoded.
@@ -73,6 +77,7 @@ impl Interest {
             topics,
             sessions: Sessions::default(),
             homes: Homes::new(),
+            queries: Queries::new(world, wire_rows),
             events: Events::default(),
             changes: Changes::default(),
             stats: InterestStats::default(),
@@ -84,17 +89,20 @@ impl Interest {
     /// A client is connected as `identity`: it sees what everyone sees and what that identity owns. A session
     /// that is open already starts anew.
     pub fn open(&mut self, session: SessionId, identity: Identity) {
+        self.sessions.unsubscribe_all(session, &mut self.topics, &mut self.queries);
         self.sessions.open(session, identity, &mut self.topics, &self.rules);
     }
 
     /// A client is gone. What was still to be sent to it is dropped.
     pub fn close(&mut self, session: SessionId) {
+        self.sessions.unsubscribe_all(session, &mut self.topics, &mut self.queries);
         self.sessions.close(session, &mut self.topics);
     }
 
     /// The server ends a session, or turns it away before it was open: the next frame carries the replies that
     /// it still had, then the close. If it was open, it is closed here at once.
     pub fn reject(&mut self, session: SessionId, code: CloseCode, message: String) {
+        self.sessions.unsubscribe_all(session, &mut self.topics, &mut self.queries);
         self.sessions.reject(session, Close { code, message }, &mut self.topics);
     }
 
@@ -104,20 +112,35 @@ impl Interest {
         self.sessions.reply(session, reply);
     }
 
+    /// A client asks for rows by a query's text, which nobody has checked, and gives it a number; one that it has
+    /// given before ends the query it was for. The answer comes with a frame: what is wrong, how it would be
+    /// matched, or the topics that hold the result. Ignored if the session is not open.
+    ///
+    /// Cost: that of [`compile`](evertick_query::compile). The result is found in a frame.
+    pub fn subscribe(&mut self, session: SessionId, number: u32, text: &str) {
+        let Self { config, rules, topics, sessions, queries, .. } = self;
+        sessions.subscribe(session, (number, text), config, topics, rules, queries);
+    }
+
+    /// A client does not want the rows of a query any more. Ignored if it has none of that number.
+    pub fn unsubscribe(&mut self, session: SessionId, number: u32) {
+        self.sessions.unsubscribe(session, number, &mut self.topics, &mut self.queries);
+    }
+
     /// Takes in what one commit changed; `world` is as that commit left it. Returns whether there is something
     /// to tell anybody, so that the next frame would not be empty.
     ///
     /// Cost: a look-up per changed row that somebody may see, a few more where it is in an observed topic, and
     /// for each session whose focus has moved by an eighth of a cell the cells in its reach.
     pub fn absorb(&mut self, world: &World, delta: &Delta) -> bool {
-        let Self { config, rules, topics, sessions, homes, events, .. } = self;
+        let Self { config, rules, topics, sessions, homes, queries, events, .. } = self;
         for op in &delta.sessions {
             match op.wish {
                 SessionWish::Focus(focus) => {
                     sessions.focus(op.session, focus, config, world, topics, rules);
                 }
                 SessionWish::Join(group) => sessions.join(op.session, group, config, topics, rules),
-                SessionWish::Leave(group) => sessions.leave(op.session, group, topics),
+                SessionWish::Leave(group) => sessions.leave(op.session, group, topics, rules),
             }
         }
         if sessions.have_foci() {
@@ -138,6 +161,7 @@ impl Interest {
             for rows in &delta.rows {
                 mark_rows(topics, homes, rules, world, rows);
             }
+            queries.absorb(topics, rules, world, delta);
             events.absorb(topics, rules, world, delta);
         }
         (self.tick, self.seq) = (delta.tick, delta.seq);
@@ -155,9 +179,11 @@ impl Interest {
         let mut frame = Frame { tick: self.tick, time: now, seq: self.seq, tick_cost_us, ..Frame::default() };
         self.topics.now = now;
         let rest = self.config.rest;
-        let queue = self.topics.take_queue();
-        let Self { rules, topics, sessions, homes, events, changes, encoder, stats, .. } = self;
-        let mut reconcile = Reconcile { world, rules, homes, now, rest, changes, slotless: 0 };
+        let Self { config, rules, topics, sessions, homes, queries, events, changes, encoder, stats, .. } =
+            self;
+        sessions.start_queries(config.query_rows_per_frame, world, topics, rules, queries);
+        let queue = topics.take_queue();
+        let mut reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
         let mut encode = encoder.begin(world, rules, &events.bytes);
         for id in &queue {
             let topic = topics.get_mut(*id);
@@ -166,7 +192,7 @@ impl Interest {
             }
             if !topic.live {
                 topic.live = true;
-                take_census(world, rules, topic.key, &mut topic.touched);
+                take_census(world, rules, reconcile.queries, topic.key, &mut topic.touched);
             }
             reconcile.topic(*id, topic);
             if topic.newcomers < topic.subscribers {
@@ -185,7 +211,8 @@ impl Interest {
         stats.snapshots += encode.counts.snapshots;
         stats.rows += encode.counts.rows;
         frame.sessions = sessions.end_frame(topics);
-        topics.end_frame(queue, |id, topic| forget_homes(homes, rules, id, topic));
+        topics.end_frame(queue, |id, topic| forget_homes(homes, queries, rules, id, topic));
+        queries.end_frame();
         events.bytes.clear();
         frame
     }
@@ -200,6 +227,7 @@ impl Interest {
         InterestStats {
             sessions: self.sessions.len(),
             topics: self.topics.len(),
+            queries: self.queries.len(),
             joins_ignored: self.sessions.joins_ignored,
             ..self.stats
         }

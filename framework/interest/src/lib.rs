@@ -11,7 +11,8 @@
 //! ```
 //!
 //! * A topic is a cell of space, what one identity owns, a group, or what everyone sees ([`TopicKey`]). Each
-//!   visible row is in exactly one topic, by its type's visibility, or in none. That rule is evaluated here,
+//!   visible row is in exactly one topic, by its type's visibility, or in none; but a row that is sent on demand
+//!   is in those of the queries that it matches. That rule is evaluated here,
 //!   on the server's world alone; nothing that a client says can widen it.
 //! * A topic exists while it has subscribers. It keeps a roster: which entities clients know, by which small
 //!   slots, and which rows of them. A frame compares the marked part of it with the world and writes the
@@ -30,6 +31,7 @@ mod config;
 mod encode;
 mod focus;
 mod interest;
+mod query;
 mod reconcile;
 mod roster;
 mod route;
@@ -42,4 +44,5 @@ mod topics;
 
 pub use config::{InterestConfig, RADIUS_CELLS_MAX};
 pub use interest::{Interest, InterestStats};
+pub use query::Scope;
 pub use topic::TopicKey;

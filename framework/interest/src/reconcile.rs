@@ -1,10 +1,12 @@
 //! From marks to what has become of a topic: who entered and left, which rows came, went or changed.
 
 use evertick_protocol::TopicId;
+use evertick_query::RESULT_ROWS_MAX;
 use evertick_schema::{Duration, EntityId, Timestamp};
 use evertick_world::World;
 
 use crate::absorb::Homes;
+use crate::query::Queries;
 use crate::rules::{Class, Rule, Rules};
 use crate::topic::{ALL_COLUMNS, Dirty, Topic, TopicKey, Touch};
 
@@ -26,6 +28,7 @@ pub(crate) struct Reconcile<'frame> {
     pub(crate) world: &'frame World,
     pub(crate) rules: &'frame Rules,
     pub(crate) homes: &'frame mut Homes,
+    pub(crate) queries: &'frame mut Queries,
     pub(crate) now: Timestamp,
     pub(crate) rest: Duration,
     pub(crate) changes: &'frame mut Changes,
@@ -89,8 +92,15 @@ impl Reconcile<'_> {
     }
 
     fn row(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId, rule: &Rule) {
-        let bytes = self.world.get(rule.row, entity);
-        let here = bytes.is_some_and(|bytes| rule.topic(self.world, entity, bytes) == Some(topic.key));
+        let here = match topic.key {
+            TopicKey::Query { query, scope } => {
+                self.queries.holds(self.world, self.rules, query, scope, entity)
+            }
+            key => {
+                let bytes = self.world.get(rule.row, entity);
+                bytes.is_some_and(|bytes| rule.topic(self.world, entity, bytes) == Some(key))
+            }
+        };
         if here {
             self.admit(id, topic, entity, rule);
         } else {
@@ -101,6 +111,9 @@ impl Reconcile<'_> {
     /// The row is in the topic: clients are to get all of it.
     fn admit(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId, rule: &Rule) {
         let slot = topic.roster.slot(entity).or_else(|| {
+            if rule.class() == Class::Query && topic.roster.len() >= RESULT_ROWS_MAX {
+                return None;
+            }
             let slot = topic.roster.enter(entity, self.now, self.rest);
             self.changes.entered.extend(slot);
             slot
@@ -111,8 +124,12 @@ impl Reconcile<'_> {
         };
         topic.roster.set_known(slot, rule.column, true);
         topic.dirty.push(Dirty { column: rule.column, slot, mask: u64::MAX });
-        if rule.class().has_homes() {
-            self.homes.insert((entity, rule.row), id);
+        match rule.class() {
+            Class::Query => self.queries.admit(id, entity),
+            class if class.has_homes() => {
+                self.homes.insert((entity, rule.row), id);
+            }
+            _ => {}
         }
     }
 
@@ -124,8 +141,10 @@ impl Reconcile<'_> {
         }
         topic.roster.set_known(slot, rule.column, false);
         self.changes.removed.push((rule.column, slot));
-        if rule.class().has_homes() {
-            forget_home(self.homes, entity, rule, id);
+        match rule.class() {
+            Class::Query => self.queries.forget(id, entity),
+            class if class.has_homes() => forget_home(self.homes, entity, rule, id),
+            _ => {}
         }
     }
 }
@@ -138,8 +157,17 @@ fn forget_home(homes: &mut Homes, entity: EntityId, rule: &Rule, id: TopicId) {
 }
 
 /// Forgets the homes of all rows known in a topic that ends.
-pub(crate) fn forget_homes(homes: &mut Homes, rules: &Rules, id: TopicId, topic: &Topic) {
+pub(crate) fn forget_homes(
+    homes: &mut Homes,
+    queries: &mut Queries,
+    rules: &Rules,
+    id: TopicId,
+    topic: &Topic,
+) {
     let class = topic.key.class();
+    if class == Class::Query {
+        topic.roster.members().for_each(|(_, entity)| queries.forget(id, entity));
+    }
     if class.has_homes() {
         for (slot, entity) in topic.roster.members() {
             for column in topic.roster.columns(slot) {

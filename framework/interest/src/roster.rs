@@ -32,6 +32,11 @@ impl Roster {
         }
     }
 
+    /// How many entities have a slot.
+    pub(crate) fn len(&self) -> usize {
+        self.by_entity.len()
+    }
+
     pub(crate) fn slot(&self, entity: EntityId) -> Option<u32> {
         self.by_entity.get(&entity).copied()
     }

@@ -78,6 +78,8 @@ pub(crate) enum Class {
     Owner,
     Group,
     Everyone,
+    /// Of queries: rows that are sent on demand, whoever may see them.
+    Query,
 }
 
 impl Class {
@@ -94,10 +96,12 @@ pub(crate) struct Rule {
     /// The type's number among those of its class.
     pub(crate) column: u16,
     pub(crate) audience: Audience,
+    /// Whether its rows are only in topics of queries.
+    pub(crate) on_demand: bool,
 }
 
 impl Rule {
-    /// The topic that the row, holding `bytes`, is in now.
+    /// The topic that the row, holding `bytes`, is in now; of one that is sent on demand, the topic it would be in.
     pub(crate) fn topic(&self, world: &World, entity: EntityId, bytes: &[u8]) -> Option<TopicKey> {
         match self.audience {
             Audience::Near => world.cell(entity).map(TopicKey::Cell),
@@ -109,7 +113,7 @@ impl Rule {
     }
 
     pub(crate) fn class(&self) -> Class {
-        self.audience.class()
+        if self.on_demand { Class::Query } else { self.audience.class() }
     }
 
     /// Whether a change of these fields may bring the row into another topic.
@@ -154,7 +158,7 @@ pub(crate) struct Rules {
     /// By `RowId`, of events: the number on the wire, and where they go.
     events: Vec<Option<(u16, Route)>>,
     /// By class, by column.
-    columns: [Vec<Column>; 4],
+    columns: [Vec<Column>; 5],
     /// By `RowId`.
     spatial: Vec<u64>,
     /// `evertick.Owner`.
@@ -180,11 +184,12 @@ impl Rules {
             if ty.def.kind == RowKind::Event {
                 rules.events[index] = route(ty).map(|route| (wire as u16, route));
             } else if let Some(audience) = audience(ty) {
-                let columns = &mut rules.columns[audience.class() as usize];
-                let rule = Rule { row: *id, column: columns.len() as u16, audience };
+                let mut rule = Rule { row: *id, column: 0, audience, on_demand: ty.def.on_demand };
+                let columns = &mut rules.columns[rule.class() as usize];
+                rule.column = columns.len() as u16;
                 columns.push(Column { wire: wire as u16, row: *id });
                 rules.rows[index] = Some(rule);
-                if audience == Audience::EntityOwner {
+                if audience == Audience::EntityOwner && !rule.on_demand {
                     rules.by_owner.push(rule);
                 }
             }

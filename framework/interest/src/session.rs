@@ -1,11 +1,12 @@
 //! One session: what it is subscribed to, what it looks at, and what of its own the next frame brings it.
 
-use evertick_protocol::{CallReply, TopicId};
-use evertick_schema::EntityId;
+use evertick_protocol::{CallReply, QueryReply, TopicId};
+use evertick_schema::{EntityId, Identity};
 use evertick_world::{Cell, Place, World};
 
 use crate::config::{InterestConfig, RADIUS_CELLS_MAX};
 use crate::focus::{View, select};
+use crate::query::SessionQuery;
 use crate::rules::Rules;
 use crate::topic::TopicKey;
 use crate::topics::Topics;
@@ -25,6 +26,7 @@ pub(crate) enum Looks {
 /// A connected client.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
+    pub(crate) identity: Identity,
     /// Everyone, and its own identity's.
     pub(crate) fixed: Vec<TopicId>,
     pub(crate) groups: Vec<(u64, TopicId)>,
@@ -35,6 +37,9 @@ pub(crate) struct Session {
     /// Topics that the client is to have and has not yet.
     pub(crate) entered: Vec<TopicId>,
     pub(crate) results: Vec<CallReply>,
+    pub(crate) queries: Vec<SessionQuery>,
+    /// What to say of queries that are refused or explained.
+    pub(crate) answers: Vec<QueryReply>,
     /// Whether the session is in the list of those that the next frame has something of their own for.
     pub(crate) queued: bool,
 }
@@ -117,6 +122,7 @@ impl Session {
                 self.enter(TopicKey::Cell(cell), topics, rules);
             }
         }
+        self.follow(topics, rules);
     }
 }
 

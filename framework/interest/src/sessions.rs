@@ -6,6 +6,7 @@ use evertick_world::{Cell, Focus, World};
 use hashbrown::HashMap;
 
 use crate::config::InterestConfig;
+use crate::query::Waiting;
 use crate::rules::Rules;
 use crate::session::{Looks, Session, bounded_radius};
 use crate::topic::TopicKey;
@@ -24,6 +25,8 @@ pub(crate) struct Sessions {
     /// Joins beyond the bound, since the start.
     pub(crate) joins_ignored: u64,
     scratch: Vec<Cell>,
+    /// Subscriptions to queries that wait for their first result.
+    pub(crate) waiting: Waiting,
 }
 
 impl Sessions {
@@ -37,7 +40,7 @@ impl Sessions {
 
     pub(crate) fn open(&mut self, id: SessionId, identity: Identity, topics: &mut Topics, rules: &Rules) {
         self.close(id, topics);
-        self.by_id.insert(id, Session::default());
+        self.by_id.insert(id, Session { identity, ..Session::default() });
         let session = self.queue(id).expect("it was inserted just now");
         for key in [TopicKey::Everyone, TopicKey::Owner(identity)] {
             let topic = session.enter(key, topics, rules);
@@ -86,13 +89,15 @@ impl Sessions {
         }
         let topic = session.enter(TopicKey::Group(group), topics, rules);
         session.groups.push((group, topic));
+        session.follow(topics, rules);
     }
 
-    pub(crate) fn leave(&mut self, id: SessionId, group: u64, topics: &mut Topics) {
+    pub(crate) fn leave(&mut self, id: SessionId, group: u64, topics: &mut Topics, rules: &Rules) {
         let Some(session) = self.queue(id) else { return };
         if let Some(at) = session.groups.iter().position(|(joined, _)| *joined == group) {
             let (_, topic) = session.groups.swap_remove(at);
             session.leave(topic, topics);
+            session.follow(topics, rules);
         }
     }
 
@@ -131,7 +136,7 @@ impl Sessions {
 
     /// Whether the next frame has something for a session of its own.
     pub(crate) fn have_news(&self) -> bool {
-        !(self.queue.is_empty() && self.closed.is_empty())
+        !(self.queue.is_empty() && self.closed.is_empty() && self.waiting.is_empty())
     }
 
     /// Whether anybody looks through an entity.
@@ -177,7 +182,7 @@ impl Sessions {
     }
 
     /// The session, put in line for the next frame.
-    fn queue(&mut self, id: SessionId) -> Option<&mut Session> {
+    pub(crate) fn queue(&mut self, id: SessionId) -> Option<&mut Session> {
         let session = self.by_id.get_mut(&id)?;
         if !session.queued {
             session.queued = true;
@@ -202,9 +207,11 @@ impl Sessions {
                 left: std::mem::take(&mut session.left),
                 entered: entered.collect(),
                 results: std::mem::take(&mut session.results),
+                queries: session.take_answers(),
                 ..SessionFrame::default()
             };
-            if !(frame.left.is_empty() && frame.entered.is_empty() && frame.results.is_empty()) {
+            let silent = frame.left.is_empty() && frame.entered.is_empty() && frame.results.is_empty();
+            if !(silent && frame.queries.is_empty()) {
                 frames.insert(id, frame);
             }
         }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use evertick_protocol::Snapshot;
+use evertick_query::QueryNumber;
 use evertick_schema::{EntityId, Identity};
 use evertick_world::Cell;
 
+use crate::query::Scope;
 use crate::roster::Roster;
 use crate::rules::Class;
 
-/// What a topic is about. Every visible row is in exactly one topic, or in none.
+/// What a topic is about. Every visible row is in exactly one topic, or in none; but one that is sent on demand may be in
+/// those of several queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TopicKey {
     /// Rows near: those of entities in this cell.
@@ -20,6 +23,13 @@ pub enum TopicKey {
     Group(u64),
     /// Rows that everyone sees.
     Everyone,
+    /// Rows that sessions ask for: what a query matches of the rows that are visible to the scope.
+    Query {
+        /// The query's number.
+        query: QueryNumber,
+        /// Who may see the rows.
+        scope: Scope,
+    },
 }
 
 impl TopicKey {
@@ -29,6 +39,7 @@ impl TopicKey {
             Self::Owner(_) => Class::Owner,
             Self::Group(_) => Class::Group,
             Self::Everyone => Class::Everyone,
+            Self::Query { .. } => Class::Query,
         }
     }
 }
