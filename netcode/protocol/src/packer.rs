@@ -109,8 +109,8 @@ impl FramePacker {
         message.into()
     }
 
-    /// Appends the message of frame `number`, which closes `tick`, to `parts`; its bytes are those of all new parts. Returns how
-    /// many there are: none when there was nothing to say. The packer is empty again.
+    /// Appends the message of frame `number`, which closes `tick`, to `parts`; its bytes are those of all new parts, and how many that
+    /// are is returned: 0 when there was nothing to say, and no part then. The packer is empty again.
     ///
     /// Cost: one allocation, a copy of what is small, and a reference to each piece that is not.
     pub fn finish(&mut self, number: u64, tick: u64, time: Timestamp, parts: &mut Vec<Bytes>) -> usize {
@@ -210,5 +210,113 @@ impl StatePacker {
     /// Ends the message; `None` when no state was added.
     pub fn finish(&mut self) -> Option<Bytes> {
         (self.message.len() > self.head).then(|| std::mem::take(&mut self.message).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::frame::{CallOutcome, QueryOutcome};
+    use crate::frame_parts::FrameParts;
+    use crate::server_message::{ServerMessage, StateMessage};
+    use crate::snapshot::Snapshot;
+
+    /// A block or state: its length, then as many bytes.
+    fn piece(len: usize) -> Bytes {
+        let mut out = Vec::new();
+        put::bytes(&mut out, &vec![len as u8; len]);
+        out.into()
+    }
+
+    fn finish(packer: &mut FramePacker) -> Vec<Bytes> {
+        let mut parts = vec![Bytes::from_static(b"before")];
+        let bytes = packer.bytes();
+        let whole = packer.finish(300, 299, Timestamp(-1), &mut parts);
+        assert!((bytes..bytes + 64).contains(&whole));
+        let message = parts.split_off(1);
+        assert_eq!(parts, ["before"]);
+        assert_eq!(whole, message.concat().len());
+        message
+    }
+
+    #[test]
+    fn small_pieces_are_copied_and_large_ones_shared() {
+        let (small, large, larger) = (piece(20), piece(1000), piece(5000));
+        let entered = Entered {
+            topic: TopicId(4),
+            square: None,
+            snapshot: Arc::new(Snapshot::new(large.clone())),
+            followed: vec![small.clone(), large.clone()],
+        };
+        let reply = CallReply { seq: 8, result: CallOutcome::Ok(Bytes::from_static(b"done")) };
+        let outcome = QueryOutcome::Applied { topics: vec![TopicId(4), TopicId(500)] };
+        let answer = QueryReply { query: 2, outcome };
+        let mut packer = FramePacker::new();
+        // Twice: nothing is left over from the first.
+        for _ in 0..2 {
+            packer.query(&answer);
+            packer.result(&reply);
+            packer.state(&small);
+            packer.state(&larger);
+            packer.changed(&larger);
+            packer.entered(&entered);
+            packer.changed(&small);
+            packer.left(TopicId(300));
+            packer.left(TopicId(9));
+            let parts = finish(&mut packer);
+            assert!(packer.is_empty());
+            let shared = |of: &Bytes| parts.iter().filter(|part| part.as_ptr() == of.as_ptr()).count();
+            assert_eq!((shared(&small), shared(&large), shared(&larger), parts.len()), (0, 2, 2, 9));
+
+            let message = parts.concat();
+            let Ok(ServerMessage::Frame(frame)) = ServerMessage::decode(&message) else { panic!("no frame") };
+            let body =
+                |piece: &Bytes| -> Vec<u8> { piece[put::varint_len(piece.len() as u64 - 2)..].to_vec() };
+            let (small, large, larger) = (body(&small), body(&large), body(&larger));
+            let expected = FrameParts {
+                number: 300,
+                tick: 299,
+                time_us: -1,
+                left: vec![TopicId(300), TopicId(9)],
+                entered: vec![&large],
+                changed: vec![&larger, &small, &large, &small],
+                states: vec![&small, &larger],
+                results: vec![reply.clone()],
+                queries: vec![answer.clone()],
+            };
+            assert_eq!(FrameParts::read(frame), Ok(expected));
+        }
+        assert_eq!(finish(&mut packer), Vec::<Bytes>::new());
+    }
+
+    #[test]
+    fn a_frame_may_say_nothing() {
+        let message = FramePacker::beat(300, 299, Timestamp(-1));
+        let Ok(ServerMessage::Frame(frame)) = ServerMessage::decode(&message) else { panic!("no frame") };
+        let expected = FrameParts { number: 300, tick: 299, time_us: -1, ..FrameParts::default() };
+        assert_eq!(FrameParts::read(frame), Ok(expected));
+    }
+
+    #[test]
+    fn states_fill_a_datagram() {
+        let mut packer = StatePacker::new();
+        packer.begin(300, 299, 100);
+        assert_eq!(packer.finish(), None);
+        let (short, long) = (piece(40), piece(200));
+        for _ in 0..2 {
+            packer.begin(300, 299, 5 + 2 * short.len());
+            assert_eq!([(); 3].map(|()| packer.add(&short)), [true, true, false]);
+            let message = packer.finish();
+            assert_eq!(message.as_ref().map(Bytes::len), Some(5 + 2 * short.len()));
+            let both = [&short[..], &short].concat();
+            let state = StateMessage { number: 300, tick: 299, states: &both };
+            assert_eq!(message.as_deref().map(ServerMessage::decode), Some(Ok(ServerMessage::State(state))));
+        }
+        // One that is too long goes alone.
+        packer.begin(1, 1, 100);
+        assert_eq!([packer.add(&long), packer.add(&short)], [true, false]);
+        assert_eq!(packer.finish().map(|message| message.len()), Some(3 + long.len()));
     }
 }

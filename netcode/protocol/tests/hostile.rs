@@ -87,6 +87,7 @@ fn feed_all(bytes: &[u8]) {
     bounded(decoders::block, bytes);
     bounded(decoders::changed_frame, bytes);
     bounded(decoders::snapshot, bytes);
+    bounded(decoders::states, bytes);
 }
 
 /// The golden messages, with those parts also alone that the decoders take.
@@ -101,6 +102,11 @@ fn corpus() -> Vec<Vec<u8>> {
             if message[0] == 0x82 && message.len() > 20 {
                 corpus.push(message[1..].to_vec());
                 corpus.push(message[16..].to_vec());
+            }
+            // Behind kind, number (two bytes) and tick (one or two): its states.
+            if message[0] == 0x85 && message.len() > 10 {
+                corpus.push(message[4..].to_vec());
+                corpus.push(message[5..].to_vec());
             }
             corpus.push(message);
         }

@@ -183,14 +183,15 @@ impl Server {
     }
 
     fn write(&mut self, news: &BTreeMap<u32, News>, random: &mut Random) -> Message {
-        let mut ops = Vec::new();
+        // As the message has them: topics that are left, snapshots, changes.
+        let (mut forgotten, mut snapshots, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (topic, news) in news {
             let toggles = random.below(8) == 0;
             let sees = self.seen.contains(topic);
             if sees && toggles {
                 self.seen.remove(topic);
                 self.stage.leave(*topic);
-                ops.push(Op::Forget(*topic));
+                forgotten.push(Op::Forget(*topic));
             }
             let News { left, entered, removed, set } = news;
             if left.len() + entered.len() + removed.len() + set.len() > 0 {
@@ -204,17 +205,18 @@ impl Server {
                     removed.iter().for_each(|(row, slot)| writer.remove(*row, &[*slot]));
                 });
                 if sees && !toggles {
-                    ops.extend(left.iter().map(|slot| Op::Leave(*topic, *slot)));
-                    ops.extend(entered.iter().map(|(slot, entity)| Op::Enter(*topic, *slot, *entity)));
-                    ops.extend(set.iter().map(|set| Op::Set(value(*topic, set))));
-                    ops.extend(removed.iter().map(|(row, slot)| Op::Remove(*topic, *row, *slot)));
+                    changes.extend(left.iter().map(|slot| Op::Leave(*topic, *slot)));
+                    changes.extend(entered.iter().map(|(slot, entity)| Op::Enter(*topic, *slot, *entity)));
+                    changes.extend(set.iter().map(|set| Op::Set(value(*topic, set))));
+                    changes.extend(removed.iter().map(|(row, slot)| Op::Remove(*topic, *row, *slot)));
                 }
             }
             if toggles && !sees {
                 self.seen.insert(*topic);
-                self.snapshot(*topic, &mut ops);
+                self.snapshot(*topic, &mut snapshots);
             }
         }
+        let ops = [forgotten, snapshots, changes].concat();
         let mut results_alone = false;
         let bytes = if ops.is_empty() && random.below(2) == 0 {
             self.stage.beat()

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use evertick_protocol::{BlockReader, Changes, ClientMessage, Replica, ServerMessage, TopicKind, WireSchema};
+use evertick_protocol::{
+    BlockReader, ChangeKind, Changes, ClientMessage, Replica, ServerMessage, TopicKind, WireSchema,
+};
 use evertick_schema::{EntityId, check_row};
 
 use super::description::kinds;
@@ -59,6 +61,22 @@ pub fn snapshot(bytes: &[u8]) {
     apply_any(&mut populated(), &body);
 }
 
+/// States of a frame near the replica's, which knows two topics. Whatever they are, it goes on with valid rows.
+pub fn states(bytes: &[u8]) {
+    let mut replica = populated();
+    let message = [&[0x85, 0xcb, 0x01, 0x65][..], bytes].concat();
+    let mut changes = Changes::new();
+    let before: Vec<usize> = (0..replica.schema().rows().len()).map(|row| replica.len(row as u32)).collect();
+    let applied = replica.apply_state(super::states(&message), &mut changes);
+    assert!(replica.broken().is_none());
+    assert_eq!(replica.state_stats().messages_malformed, u64::from(applied.is_err()));
+    assert!(changes.iter().all(|change| change.kind == ChangeKind::Updated));
+    for (row, len) in before.into_iter().enumerate() {
+        assert_eq!(replica.len(row as u32), len);
+    }
+    check_rows(&replica);
+}
+
 /// A replica with rows of some types in topics 1 and 2.
 fn populated() -> Replica {
     static REPLICA: LazyLock<Replica> = LazyLock::new(populate);
@@ -96,12 +114,16 @@ fn apply_any(replica: &mut Replica, body: &[u8]) {
         assert_eq!(changes.iter().count(), 0);
         return;
     }
+    check_rows(replica);
+    for event in changes.events() {
+        check_row(&replica.schema().row(event.row).layout, event.bytes).unwrap();
+    }
+}
+
+fn check_rows(replica: &Replica) {
     for (row, codec) in replica.schema().rows().iter().enumerate() {
         for (_, bytes) in replica.rows(row as u32) {
             check_row(&codec.layout, bytes).unwrap();
         }
-    }
-    for event in changes.events() {
-        check_row(&replica.schema().row(event.row).layout, event.bytes).unwrap();
     }
 }
