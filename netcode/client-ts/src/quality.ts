@@ -1,11 +1,12 @@
 /** Measures the way to the server: round trips, bytes by lane, loss, and how old what is shown is. */
 
+import { Ages } from "./ages.ts";
 import type { Report } from "./requests.ts";
 import type { Lane } from "./socket.ts";
 import { type QualityStats, Rate } from "./stats.ts";
 
-/** Ages that are remembered. */
-const AGES = 256;
+/** How long it takes until an age counts half in the numbers, in milliseconds. */
+const FADE_MS = 5_000;
 
 /** Ticks of which it is remembered whether a state came; a power of two. */
 const TICKS = 256;
@@ -23,10 +24,12 @@ export class Quality {
   private readonly bytesOut: Rate;
   private readonly frames: Rate;
   private readonly byLane: Record<Lane, number> = { Control: 0, World: 0, Latest: 0 };
-  private readonly ages = new Float64Array(AGES);
-  private agesCount = 0;
-  private agesReported = 0;
-  private newest = -1;
+  /** Of late, and since the last report. */
+  private readonly ages = new Ages();
+  private readonly agesToReport = new Ages();
+  private nextFade = 0;
+  /** The newest applied data: its tick, how old it was when it came, and when that was. */
+  private newest = { tick: -1, age: 0, at: 0 };
   private readonly states = new Losses();
   private statesIn = 0;
   private unused = 0;
@@ -60,12 +63,18 @@ export class Quality {
   /** A frame or state of `tick` was applied at `now`, when the fastest one would have been of `serverTick`. */
   applied(tick: number, serverTick: number, now: number): void {
     this.frames.add(1, now);
-    if (tick <= this.newest) return;
-    if (this.newest >= 0) {
-      const way = Number.isNaN(this.rttMs) ? 0 : this.rttMs / 2;
-      this.ages[this.agesCount++ % AGES] = Math.max(0, (serverTick - this.newest) * this.tickMs + way);
+    const { newest } = this;
+    if (tick <= newest.tick) return;
+    if (newest.tick >= 0) {
+      this.ages.add(newest.age, now - newest.at);
+      this.agesToReport.add(newest.age, now - newest.at);
     }
-    this.newest = tick;
+    newest.tick = tick;
+    newest.age = (serverTick - tick) * this.tickMs + (Number.isNaN(this.rttMs) ? 0 : this.rttMs / 2);
+    newest.at = now;
+    if (now < this.nextFade) return;
+    this.nextFade = now + FADE_MS;
+    this.ages.fade();
   }
 
   /** A state of `tick` came by the latest lane. */
@@ -84,33 +93,32 @@ export class Quality {
   reconnected(resumed: boolean): void {
     if (resumed) this.resumes++;
     this.rttMs = NaN;
-    this.newest = -1;
+    this.newest.tick = -1;
     this.states.forget();
   }
 
   /** What is told to the server; each time of what was since the last. */
   report(frame: number, jitterMs: number): Report {
-    const late = Math.min(this.agesCount - this.agesReported, AGES);
-    this.agesReported = this.agesCount;
+    const staleness = this.agesToReport.quantile(0.99);
+    this.agesToReport.clear();
     const received = this.statesIn - this.statesReported;
     this.statesReported = this.statesIn;
     return {
       frame,
       roundTripMicros: micros(this.rttMs),
       jitterMicros: micros(jitterMs),
-      stalenessMicros: micros(this.percentile(0.99, late)),
+      stalenessMicros: micros(staleness),
       statesReceived: received,
       statesLost: this.states.lostSince(),
     };
   }
 
   numbers(now: number): QualityStats {
-    const ages = Math.min(this.agesCount, AGES);
     return {
       rttMs: this.rttMs,
       tickCostMs: this.tickCostMs,
-      stalenessP50Ms: this.percentile(0.5, ages),
-      stalenessP99Ms: this.percentile(0.99, ages),
+      stalenessP50Ms: this.ages.quantile(0.5),
+      stalenessP99Ms: this.ages.quantile(0.99),
       bytesInPerSecond: this.bytesIn.perSecond(now),
       bytesOutPerSecond: this.bytesOut.perSecond(now),
       framesPerSecond: this.frames.perSecond(now),
@@ -123,13 +131,6 @@ export class Quality {
       loss: this.states.share(),
       resumes: this.resumes,
     };
-  }
-
-  /** Of the newest `count` ages. */
-  private percentile(part: number, count: number): number {
-    if (count === 0) return 0;
-    const ages = Float64Array.from({ length: count }, (_, back) => this.ages[(this.agesCount - 1 - back) % AGES]!).sort();
-    return ages[Math.min(count - 1, Math.floor(count * part))]!;
   }
 }
 

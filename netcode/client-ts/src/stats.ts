@@ -27,7 +27,7 @@ export interface QualityStats {
   readonly rttMs: number;
   /** What the server's last tick took, in milliseconds; `NaN` before the first pong. */
   readonly tickCostMs: number;
-  /** How old the newest applied data was just before newer came, in milliseconds: median and 99th percentile of late. */
+  /** How old the newest applied data was over the last seconds, in milliseconds: the median over time, and the 99th percentile. */
   readonly stalenessP50Ms: number;
   readonly stalenessP99Ms: number;
   /** Bytes per second of message content, in and out, over the last two seconds. */
