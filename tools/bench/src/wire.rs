@@ -56,7 +56,13 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
                 }
                 for said in frame.topics.values() {
                     let states = said.states.parts.iter().map(|part| &part.bytes);
-                    bytes += said.ordered.iter().chain(&said.events).chain(states).map(|piece| piece.len()).sum::<usize>();
+                    bytes += said
+                        .ordered
+                        .iter()
+                        .chain(&said.events)
+                        .chain(states)
+                        .map(|piece| piece.len())
+                        .sum::<usize>();
                 }
             }
             simulation.world_mut().recycle(delta);

@@ -98,11 +98,12 @@ impl Crowd {
         for tally in &*tallies {
             tally.borrow_mut().restart();
         }
-        local.block_on(runtime, tokio::time::sleep(length));
+        local.block_on(runtime, async { tokio::time::sleep(length).await });
         let seconds = start.elapsed().as_secs_f64();
         let cpu = (server.time_on_core()? - spent).as_secs_f64() / seconds;
         let mut ages = Ages::new();
-        let (mut bytes, mut rates, mut visible, mut nearest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut bytes, mut rates, mut visible, mut nearest) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for tally in &*tallies {
             let tally = tally.borrow();
             if let Some(failed) = &tally.failed {

@@ -43,7 +43,12 @@ pub(crate) fn spread(module: &Path) -> Result<Vec<Measure>> {
         let of = |number: fn(&Window) -> f64| windows.iter().map(number).collect::<Vec<_>>();
         Ok(vec![
             Measure::lower("crowd.ws.1000x10k.tick_p99", "ms", &of(|window| window.tick_p99_ms), Some(50.0)),
-            Measure::lower("crowd.ws.1000x10k.cpu", "% of a core", &of(|window| window.cpu * 100.0), Some(100.0)),
+            Measure::lower(
+                "crowd.ws.1000x10k.cpu",
+                "% of a core",
+                &of(|window| window.cpu * 100.0),
+                Some(100.0),
+            ),
             Measure::lower("crowd.ws.1000x10k.bytes", "bytes/s", &of(|window| window.bytes_per_second), None),
             Measure::lower(
                 "crowd.ws.1000x10k.staleness_p99",

@@ -51,7 +51,8 @@ impl Tally {
     /// Counts from now on.
     pub(crate) fn restart(&mut self) {
         let newest = self.newest.map(|(of, _)| (of, Instant::now()));
-        *self = Self { newest, visible: self.visible, frame: self.frame, ..Self::new(self.nearest.is_some()) };
+        *self =
+            Self { newest, visible: self.visible, frame: self.frame, ..Self::new(self.nearest.is_some()) };
     }
 
     /// Updates in a second of each of the nearest.
@@ -59,7 +60,7 @@ impl Tally {
         Some(self.nearest? as f64 / NEAREST as f64 / seconds)
     }
 
-    /// Data of that frame and moment has come.
+    /// Data has come, of that frame, whose tick was due at that moment.
     fn shows(&mut self, frame: u64, of: Timestamp) {
         let now = Instant::now();
         if let Some((was_of, since)) = self.newest {
@@ -96,9 +97,7 @@ async fn look_on(client: &mut Client, scene: Scene, tally: &RefCell<Tally>) -> R
         let mut tally = tally.borrow_mut();
         tally.bytes += received.bytes;
         tally.visible = client.replica().len(positions);
-        if let Some((frame, of)) = received.shows {
-            tally.shows(frame, of);
-        }
+        tally.shows(received.frame, received.due);
         if let Some(updates) = &mut tally.nearest {
             *updates += updates_of_nearest(client, positions, me);
         }
@@ -109,12 +108,15 @@ async fn look_on(client: &mut Client, scene: Scene, tally: &RefCell<Tally>) -> R
 fn updates_of_nearest(client: &Client, positions: u32, me: EntityId) -> u64 {
     let at = |bytes: &[u8]| Position::decode(bytes).map(|position| position.at);
     let Some(Ok(here)) = client.replica().get(positions, me).map(at) else { return 0 };
-    let updated: HashMap<EntityId, ()> =
-        client.changes().iter().filter(|change| change.row == positions).map(|change| (change.entity, ())).collect();
-    let others = client.replica().rows(positions).filter(|(entity, _)| *entity != me);
-    let mut distances: Vec<(f32, EntityId)> = others
-        .filter_map(|(entity, bytes)| Some((at(bytes).ok()?.distance_squared(here), entity)))
+    let updated: HashMap<EntityId, ()> = client
+        .changes()
+        .iter()
+        .filter(|change| change.row == positions)
+        .map(|change| (change.entity, ()))
         .collect();
+    let others = client.replica().rows(positions).filter(|(entity, _)| *entity != me);
+    let mut distances: Vec<(f32, EntityId)> =
+        others.filter_map(|(entity, bytes)| Some((at(bytes).ok()?.distance_squared(here), entity))).collect();
     let count = NEAREST.min(distances.len());
     if count < distances.len() {
         distances.select_nth_unstable_by(count, |one, other| one.0.total_cmp(&other.0));

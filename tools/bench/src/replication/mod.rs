@@ -86,8 +86,7 @@ impl Server {
         let rows = simulation.rows(0).to_vec();
         let interest = Interest::new(simulation.world(), &rows, InterestConfig::default());
         let (sender, inbox) = mpsc::channel(64);
-        let config =
-            GatewayConfig { shards: 1, arrivals_waiting_max: SESSIONS, ..GatewayConfig::default() };
+        let config = GatewayConfig { shards: 1, arrivals_waiting_max: SESSIONS, ..GatewayConfig::default() };
         let tick_us = u32::try_from(TICK.0)?;
         let gateway = Gateway::start(
             &config,

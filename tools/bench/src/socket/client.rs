@@ -16,6 +16,10 @@ pub(crate) struct Client {
     /// Calls that are still to be sent, as one message.
     outgoing: Vec<u8>,
     seq: u32,
+    /// The length of a tick.
+    tick_us: u64,
+    /// The world's time at tick 0, had all ticks been on time: the least that frames have told of.
+    start_us: i64,
 }
 
 impl Client {
@@ -34,7 +38,16 @@ impl Client {
         let json = welcome.description.ok_or("the server did not describe its module")?;
         let description = ModuleDescription::from_json(json)?;
         let replica = Replica::new(&description)?;
-        Ok(Self { connection, description, replica, changes: Changes::new(), outgoing: Vec::new(), seq: 0 })
+        Ok(Self {
+            tick_us: welcome.tick_us.into(),
+            connection,
+            description,
+            replica,
+            changes: Changes::new(),
+            outgoing: Vec::new(),
+            seq: 0,
+            start_us: i64::MAX,
+        })
     }
 
     /// The number and argument bytes of a typed call.
@@ -82,12 +95,22 @@ impl Client {
             self.connection.send(Lane::Control, &[calls.into()]);
         }
         let message = self.connection.recv().await?;
-        let frame = match ServerMessage::decode(&message)? {
-            ServerMessage::Frame(frame) => frame,
+        match ServerMessage::decode(&message)? {
+            ServerMessage::Frame(frame) => {
+                self.replica.apply(frame, &mut self.changes)?;
+                let Changes { tick, time, .. } = self.changes;
+                self.start_us = self.start_us.min(time.0 - self.tick_us(tick));
+            }
+            ServerMessage::State(states) => self.replica.apply_state(states, &mut self.changes)?,
             other => return Err(format!("the server sent no frame but {other:?}").into()),
-        };
-        self.replica.apply(frame, &mut self.changes)?;
-        Ok(Received { bytes: message.len(), shows: Some((self.changes.tick, self.changes.time)) })
+        }
+        let Changes { number, tick, .. } = self.changes;
+        let due = Timestamp(self.start_us.saturating_add(self.tick_us(tick)));
+        Ok(Received { bytes: message.len(), frame: number, due })
+    }
+
+    fn tick_us(&self, tick: u64) -> i64 {
+        (tick * self.tick_us).cast_signed()
     }
 
     /// The number of a row type.
@@ -110,6 +133,8 @@ impl Client {
 /// A message that has been applied.
 pub(crate) struct Received {
     pub(crate) bytes: usize,
-    /// The frame that it is of, and the world's time then.
-    pub(crate) shows: Option<(u64, Timestamp)>,
+    /// The frame that it is of.
+    pub(crate) frame: u64,
+    /// The world's time when that frame's tick was due, as far as is known.
+    pub(crate) due: Timestamp,
 }
