@@ -12,7 +12,7 @@ use evertick_protocol::{
 };
 use evertick_schema::{EntityId, ModuleDescription, Timestamp};
 use support::description::{CLOCK, DEF, POSITION, TAG, kinds};
-use support::{Stage, apply, row};
+use support::{Stage, apply, apply_state, row, state_message, states};
 
 fn position(x: f32) -> Vec<u8> {
     row(&[&[x, 0.0f32], &0f32])
@@ -105,7 +105,7 @@ fn a_broken_replica_stays_broken() {
 }
 
 #[test]
-fn a_part_of_a_row_comes_from_its_home_only() {
+fn a_part_of_a_row_comes_from_a_holder_only() {
     let (mut stage, mut replica) = opened();
     stage.enter(2, TopicKind::Everyone, |writer, _| writer.enter(&[(4, EntityId(7))]));
     apply(&mut replica, &stage.send()).unwrap();
@@ -184,6 +184,93 @@ fn a_mover_takes_four_bytes() {
 /// Blocks without content, told apart by their length byte.
 fn stub(length: u8) -> Bytes {
     Bytes::copy_from_slice(&[length])
+}
+
+/// A State message that moves entity 7.
+fn moved(stage: &mut Stage, number: u64, tick: u64, x: f32) -> Vec<u8> {
+    let state = stage.state(1, |writer, schema| {
+        let position = position(x);
+        writer.rows(schema, POSITION, 0b01, &[0], |_| &position);
+    });
+    state_message(number, tick, &[state])
+}
+
+#[test]
+fn how_far_a_state_may_be_depends_on_the_tick() {
+    let (mut stage, mut replica) = opened();
+    let tick = stage.tick();
+    let mut moves = |replica: &mut Replica, ticks: u64| {
+        let message = moved(&mut stage, (tick + ticks) * 2, tick + ticks, ticks as f32);
+        apply_state(replica, &message).iter().count() == 1
+    };
+    assert_eq!([20, 40, 41].map(|ticks| moves(&mut replica, ticks)), [true, true, false]);
+    replica.set_tick_us(16_667);
+    assert_eq!([120, 121].map(|ticks| moves(&mut replica, ticks)), [true, false]);
+    replica.set_tick_us(3_000_000);
+    assert_eq!([200, 201].map(|ticks| moves(&mut replica, ticks)), [false, false]);
+    replica.set_tick_us(0);
+    assert!(moves(&mut replica, 1_000_000));
+    let stats = replica.state_stats();
+    assert_eq!((stats.messages_applied, stats.messages_stale), (4, 4));
+}
+
+#[test]
+fn states_do_not_touch_a_broken_replica() {
+    let (mut stage, mut replica) = opened();
+    stage.change(1, |writer, _| writer.leave(&[3]));
+    let error = apply(&mut replica, &stage.send()).unwrap_err();
+    let message = moved(&mut stage, 300, 102, 5.0);
+    let mut changes = Changes::new();
+    assert_eq!(
+        replica.apply_state(states(&message), &mut changes),
+        Err(ProtocolError::Broken(Box::new(error)))
+    );
+    assert_eq!(replica.get(POSITION, EntityId(7)), Some(&position(1.0)[..]));
+}
+
+#[test]
+fn frames_are_told_apart_beyond_32_bits() {
+    let number = u64::from(u32::MAX) * 3 + 2; // its low half is the largest
+    let mut replica = Replica::new(&kinds()).unwrap();
+    let (mut writer, schema) = (BlockWriter::new(), WireSchema::new(&kinds().rows).unwrap());
+    writer.begin_snapshot(TopicId(1), 0, TopicKind::Owner);
+    writer.enter(&[(0, EntityId(7))]);
+    set_position(&mut writer, &schema, 0, 1.0);
+    let own = SessionFrame { entered: vec![entered(1, writer.finish())], ..SessionFrame::default() };
+    let mut message = Vec::new();
+    let frame = Frame { number, tick: 100, ..Frame::default() };
+    assert!(pack_frame(&frame, Some(&own), &mut TopicList::default(), &mut message));
+    apply(&mut replica, &message).unwrap();
+    assert_eq!((replica.number(), replica.tick()), (number, 100));
+    let mut stage = Stage::new(&kinds());
+    for (after, x, now) in [(-1, 2.0, 1.0), (0, 3.0, 3.0), (2, 4.0, 4.0), (1, 5.0, 4.0)] {
+        apply_state(&mut replica, &moved(&mut stage, number.wrapping_add_signed(after), 100, x));
+        assert_eq!(replica.get(POSITION, EntityId(7)), Some(&position(now)[..]), "{after} frames after");
+    }
+}
+
+/// Topics that hold the same row count for what they take.
+#[test]
+fn holders_are_counted() {
+    let mut stage = Stage::new(&kinds());
+    let mut replica = Replica::with_bytes_max(&kinds(), 1000).unwrap();
+    let enter = |stage: &mut Stage, topic: u32| {
+        stage.enter(topic, TopicKind::Query, |writer, schema| {
+            writer.enter(&[(0, EntityId(7))]);
+            set_position(writer, schema, 0, 1.0);
+        });
+        stage.send()
+    };
+    for _ in 0..100 {
+        for topic in 1..9 {
+            apply(&mut replica, &enter(&mut stage, topic)).unwrap();
+        }
+        (1..9).for_each(|topic| stage.leave(topic));
+        apply(&mut replica, &stage.send()).unwrap();
+        assert!(replica.is_empty(POSITION));
+    }
+    let full = (1..99).find_map(|topic| apply(&mut replica, &enter(&mut stage, topic)).err());
+    assert_eq!(full, Some(ProtocolError::ReplicaFull { max: 1000 }));
 }
 
 fn entered(topic: u32, block: Bytes) -> Entered {
