@@ -165,7 +165,7 @@ export class Game {
     const hovered = this.mouse ? scene.nodeAt(camera.toWorld(this.mouse.x, this.mouse.y)) : undefined;
     this.canvas.style.cursor = hovered === undefined ? "default" : "pointer";
     scene.draw(this.context, camera, tick, this.me, hovered, now / 1000, seconds);
-    this.overlay.step(client, 0, now);
+    this.overlay.step(client, now);
     if (now >= this.nextNumbers) {
       this.nextNumbers = now + 250;
       this.hud.numbers(client.stats(), client.transport, scene.shown, this.framesPerSecond);

@@ -49,7 +49,7 @@ export class Overlay {
   }
 
   /** Looks at the numbers when it is time. `now` is in milliseconds; to be called in every picture. */
-  step(client: Client, correction: number, now: number): void {
+  step(client: Client, now: number): void {
     if (this.box.hidden || (this.last && now - this.last.at < LOOK_MS)) return;
     const stats = client.stats();
     const { at, stats: before } = this.last ?? { at: now - LOOK_MS, stats };
@@ -61,8 +61,6 @@ export class Overlay {
       ["staleness", `${ms(stats.stalenessP50Ms)}, p99 ${ms(stats.stalenessP99Ms)}`],
       ["loss of states", `${(stats.loss * 100).toFixed(1)} %, ${stats.statesIn} came, ${stats.statesUnused} unused`],
       ["bytes/s", LANES.map((lane) => `${lane.toLowerCase()} ${rate(lane).toFixed(0)}`).join(", ")],
-      ["inputs", `lead ${stats.inputLeadTicks.toFixed(1)} ticks, slack ${ms(stats.inputSlackMs)}`],
-      ["prediction", `off by ${(correction * 100).toFixed(0)} cm`],
     ];
     this.numbers.replaceChildren(...lines.flatMap(([name, text]) => [cell("dt", name), cell("dd", text)]));
   }
