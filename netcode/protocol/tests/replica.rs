@@ -214,6 +214,26 @@ fn how_far_a_state_may_be_depends_on_the_tick() {
     assert_eq!((stats.messages_applied, stats.messages_stale), (4, 4));
 }
 
+/// A server gives an entity one slot, but may not be trusted to: what was in the slot before is not meant for it.
+#[test]
+fn a_state_from_before_an_entity_entered_its_slot_is_not_for_it() {
+    let (mut stage, mut replica) = opened();
+    stage.change(1, |writer, _| writer.enter(&[(5, EntityId(7))]));
+    apply(&mut replica, &stage.send()).unwrap();
+    let entered = stage.tick() * 2;
+    for (slot, number, x, now) in
+        [(5, entered - 1, 2.0, 1.0), (0, entered - 1, 3.0, 3.0), (5, entered, 4.0, 4.0)]
+    {
+        let state = stage.state(1, |writer, schema| set_position(writer, schema, slot, x));
+        apply_state(&mut replica, &state_message(number, stage.tick(), &[state]));
+        assert_eq!(
+            replica.get(POSITION, EntityId(7)),
+            Some(&position(now)[..]),
+            "slot {slot}, frame {number}"
+        );
+    }
+}
+
 #[test]
 fn states_do_not_touch_a_broken_replica() {
     let (mut stage, mut replica) = opened();
