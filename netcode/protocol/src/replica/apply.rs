@@ -11,6 +11,7 @@ use crate::frame::TopicId;
 use crate::frame_parts::FrameParts;
 use crate::limits::TOPICS_MAX;
 use crate::replica::assemble::Assembler;
+use crate::replica::states::StateScratch;
 use crate::replica::store::Noting;
 use crate::replica::{Changes, Replica, Seat, Topic};
 use crate::schema::RowCodec;
@@ -63,8 +64,9 @@ impl Replica {
         for block in parts.changed {
             self.apply_block((block, false), frame, &mut scratch, changes)?;
         }
+        let mut scratch = StateScratch::default();
         for state in &parts.states {
-            self.apply_one_state(state, parts.number, changes)?;
+            self.apply_one_state(state, parts.number, &mut scratch, changes)?;
         }
         if says_more {
             // A frame with results alone may have overtaken others, and says nothing of what they bring.

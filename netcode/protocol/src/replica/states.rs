@@ -63,10 +63,11 @@ impl Replica {
         message: StateMessage<'_>,
         changes: &mut Changes,
     ) -> Result<(), ProtocolError> {
+        let mut scratch = StateScratch::default();
         let mut states = Reader::new(message.states);
         loop {
             let state = states.bytes(SERVER_MESSAGE_BYTES_MAX, "a state")?;
-            self.apply_one_state(state, message.number, changes)?;
+            self.apply_one_state(state, message.number, &mut scratch, changes)?;
             if states.is_empty() {
                 return Ok(());
             }
@@ -74,23 +75,23 @@ impl Replica {
     }
 
     /// Applies one state of frame `number`, without its length.
-    pub(super) fn apply_one_state(
+    pub(super) fn apply_one_state<'a>(
         &mut self,
-        state: &[u8],
+        state: &'a [u8],
         number: u64,
+        scratch: &mut StateScratch<'a>,
         changes: &mut Changes,
     ) -> Result<(), ProtocolError> {
-        let mut reader = BlockReader::new();
+        let StateScratch { reader, rows } = scratch;
         let topic = reader.begin_state(state)?;
         if !self.topics.contains_key(&topic) {
             return Ok(()); // not yet, or not any more
         }
-        let mut scratch = Scratch::default();
         while let Some(section) = reader.next_section(&self.schema)? {
-            let Section::Rows(rows) = section else {
+            let Section::Rows(section) = section else {
                 return Err(ProtocolError::Malformed("the sections of a state, which may have ROWS only,"));
             };
-            self.apply_values(topic, &rows, number as u32, &mut scratch, changes)?;
+            self.apply_values(topic, &section, number as u32, rows, changes)?;
         }
         Ok(())
     }
@@ -102,7 +103,7 @@ impl Replica {
         topic: TopicId,
         section: &RowsSection<'_, '_>,
         number: u32,
-        scratch: &mut Scratch,
+        scratch: &mut RowScratch,
         changes: &mut Changes,
     ) -> Result<(), ProtocolError> {
         let codec = self.schema.row(section.row);
@@ -112,7 +113,7 @@ impl Replica {
         let stride = codec.layout.size as usize;
         let store = &mut self.stores[section.row as usize];
         let roster = &self.topics[&topic].roster;
-        let Scratch { places, rows, values } = scratch;
+        let RowScratch { places, rows, values } = scratch;
         places.clear();
         rows.clear();
         values.clear();
@@ -162,9 +163,16 @@ impl Replica {
 /// The place of a row that is skipped.
 const SKIPPED: u32 = u32::MAX;
 
+/// Buffers that are kept from state to state.
+#[derive(Default)]
+pub(super) struct StateScratch<'a> {
+    reader: BlockReader<'a>,
+    rows: RowScratch,
+}
+
 /// Buffers that are kept from section to section.
 #[derive(Default)]
-struct Scratch {
+struct RowScratch {
     /// For each slot of the section, which of `rows` it is.
     places: Vec<u32>,
     /// Where the rows that are to be written are in their store.
