@@ -22,6 +22,7 @@ import { readReplies } from "./replies.ts";
 import { type Applied, Replica } from "./replica.ts";
 import { bye, ping, report } from "./requests.ts";
 import type { ModuleDef } from "./schema.ts";
+import type { Select } from "./select.ts";
 import type { SimulatedSocket } from "./simulator.ts";
 import type { Lane, Transport } from "./socket.ts";
 import type { ClientStats } from "./stats.ts";
@@ -129,16 +130,18 @@ export class Client extends View {
   }
 
   /**
-   * Asks for rows that are sent on demand: `SELECT * FROM Ore WHERE richness > 3`. Settled when they are in the replica, where they
+   * Asks for rows that are sent on demand: `SELECT * FROM Ore WHERE richness > 3`, or by {@link select}. Settled when they are in the replica, where they
    * stay up to date; fails with {@link QueryRefused}. A new session asks for them again.
    */
-  subscribe(query: string): Promise<Query> {
-    return this.over ? Promise.reject(this.over) : this.queries.subscribe(query);
+  async subscribe(query: string | Select): Promise<Query> {
+    if (this.over) throw this.over;
+    return this.queries.subscribe(typeof query === "string" ? query : query.text(this.store.module));
   }
 
   /** How the server would match a query. */
-  explain(query: string): Promise<string> {
-    return this.over ? Promise.reject(this.over) : this.queries.explain(query);
+  async explain(query: string | Select): Promise<string> {
+    if (this.over) throw this.over;
+    return this.queries.explain(typeof query === "string" ? query : query.text(this.store.module));
   }
 
   /**

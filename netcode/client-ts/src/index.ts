@@ -32,6 +32,7 @@ export type { ConnectOptions, Reconnect } from "./options.ts";
 export type { Predicted, PredictionOptions, StepFunction } from "./prediction.ts";
 export type { Query } from "./queries.ts";
 export type { EnumType, FieldDef, ModuleDef, PredictionDef, ReducerDef, RefusalDef, RowDef, RowKind, StructType, Type, WireDef } from "./schema.ts";
+export { and, type Condition, type Field, field, ME, near, not, or, type Select, select, within } from "./select.ts";
 export type { Lane, Transport, WebSocketConstructor, WebSocketLike } from "./socket.ts";
 export type { ClientStats, QualityStats } from "./stats.ts";
 export { sessionTickets, type TicketStore } from "./ticket.ts";
