@@ -1,4 +1,4 @@
-//! What a frame changed, as the application is told.
+//! What a frame or a state changed, as the application is told.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use evertick_schema::{EntityId, Timestamp};
 use crate::frame::{CallReply, QueryReply};
 use crate::replica::store::RowStore;
 
-/// What one frame changed. Kept and handed in again, it allocates nothing in the long run.
+/// What one frame or State message changed. Kept and handed in again, it allocates nothing in the long run.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// The frame's number.
     pub number: u64,
     /// The frame's tick.
     pub tick: u64,
-    /// The world's time at that tick.
+    /// The world's time at that tick; of a State message, at the newest frame's.
     pub time: Timestamp,
     /// Results of calls, in the order of the calls' execution. Their effects are in this frame or were in an earlier one.
     pub results: Vec<CallReply>,
