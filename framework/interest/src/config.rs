@@ -12,8 +12,8 @@ pub struct InterestConfig {
     pub groups_max: usize,
     /// The most queries of one session at a time; further ones are refused.
     pub queries_max: usize,
-    /// So many rows may be looked at in one frame to find first results of queries; then the rest waits for the
-    /// next frame. A single query is never cut, so a frame may take one query more.
+    /// What new queries may cost in one frame, in rows looked at to find first results (texts are counted as if
+    /// they were some); the rest waits for the next frame. A query is never cut, so a frame may cost one more.
     pub query_rows_per_frame: usize,
     /// How long a freed slot or topic number rests before somebody else gets it.
     pub rest: Duration,

@@ -116,10 +116,11 @@ impl Interest {
     /// given before ends the query it was for. The answer comes with a frame: what is wrong, how it would be
     /// matched, or the topics that hold the result. Ignored if the session is not open.
     ///
-    /// Cost: that of [`compile`](evertick_query::compile). The result is found in a frame.
+    /// Cost: a copy of the text. It is looked at in a frame, when its turn comes:
+    /// [`InterestConfig::query_rows_per_frame`].
     pub fn subscribe(&mut self, session: SessionId, number: u32, text: &str) {
-        let Self { config, rules, topics, sessions, queries, .. } = self;
-        sessions.subscribe(session, (number, text), config, topics, rules, queries);
+        let Self { config, topics, sessions, queries, .. } = self;
+        sessions.subscribe(session, number, text, config.queries_max, topics, queries);
     }
 
     /// A client does not want the rows of a query any more. Ignored if it has none of that number.
@@ -181,7 +182,7 @@ impl Interest {
         let rest = self.config.rest;
         let Self { config, rules, topics, sessions, homes, queries, events, changes, encoder, stats, .. } =
             self;
-        sessions.start_queries(config.query_rows_per_frame, world, topics, rules, queries);
+        sessions.answer_queries(config.query_rows_per_frame, world, topics, rules, queries);
         let queue = topics.take_queue();
         let mut reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
         let mut encode = encoder.begin(world, rules, &events.bytes);

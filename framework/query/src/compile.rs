@@ -2,14 +2,14 @@
 
 use evertick_schema::Identity;
 
-use crate::JOINS_MAX;
 use crate::area::PlaceField;
 use crate::catalog::{Catalog, CatalogRow};
 use crate::error::QueryError;
 use crate::lower::Lower;
-use crate::normal::always;
+use crate::normal::{Joiner, always};
 use crate::query::Query;
 use crate::text::{Named, Parts, parse};
+use crate::{JOINS_MAX, TEXT_BYTES_MAX};
 
 /// A checked text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,39 @@ pub struct Compiled {
     pub explain: bool,
 }
 
+/// What came of a text.
+#[derive(Clone, Debug)]
+pub struct Compilation {
+    /// The query, or what is wrong with it.
+    pub result: Result<Compiled, QueryError>,
+    /// What it took, in rows that a query might have looked at in that time.
+    pub cost: usize,
+}
+
+/// What texts cost, in rows: always, for each byte, and for each step of bringing the condition into its normal
+/// form. Measured.
+const ROWS_PER_TEXT: usize = 50;
+const ROWS_PER_BYTE: usize = 2;
+const ROWS_PER_STEP: usize = 4;
+
 /// Checks a query's text against the row types of `catalog`, and brings it into its normal form. `me` is what
 /// `:me` stands for.
 ///
-/// Cost: bounded by the crate's constants; a few microseconds for a common query, some milliseconds for the worst.
-pub fn compile(text: &str, catalog: &Catalog, me: &Identity) -> Result<Compiled, QueryError> {
+/// Cost: bounded by the crate's constants; a few microseconds for a common query, a few milliseconds for the worst.
+pub fn compile(text: &str, catalog: &Catalog, me: &Identity) -> Compilation {
+    let mut joiner = Joiner::default();
+    let result = checked(text, catalog, me, &mut joiner);
+    let bytes = text.len().min(TEXT_BYTES_MAX);
+    let cost = ROWS_PER_TEXT + bytes * ROWS_PER_BYTE + joiner.steps * ROWS_PER_STEP;
+    Compilation { result, cost }
+}
+
+fn checked(
+    text: &str,
+    catalog: &Catalog,
+    me: &Identity,
+    joiner: &mut Joiner,
+) -> Result<Compiled, QueryError> {
     let Parts { explain, select, from, joins, filter } = parse(text)?;
     let selected = catalog.find(&from.name, from.at)?;
     if !selected.def.on_demand {
@@ -45,7 +73,9 @@ pub fn compile(text: &str, catalog: &Catalog, me: &Identity) -> Result<Compiled,
     let place = rows.iter().find_map(|row| PlaceField::of(row));
     let any = match &filter {
         None => always(),
-        Some(expr) => Lower { rows: &rows, place, me, terms: 0, constants: 0 }.condition(expr, false)?,
+        Some(expr) => {
+            Lower { rows: &rows, place, me, terms: 0, constants: 0, joiner }.condition(expr, false)?
+        }
     };
     let place = place.filter(|_| any.iter().any(|all| !all.places.is_empty()));
     let mut joins: Vec<_> = joined.iter().map(|row| row.id).collect();

@@ -37,7 +37,7 @@ mod set;
 mod text;
 
 pub use catalog::Catalog;
-pub use compile::{Compiled, compile};
+pub use compile::{Compilation, Compiled, compile};
 pub use error::{At, QueryError};
 pub use evaluate::{Evaluated, TooManyRows};
 pub use index::{QueryIndex, QueryNumber};
@@ -52,6 +52,6 @@ pub const JOINS_MAX: usize = 4;
 /// The most constants of a query.
 pub const CONSTANTS_MAX: usize = 512;
 /// The most alternatives of a query, once its condition is written as an OR of ANDs.
-pub const ALTERNATIVES_MAX: usize = 32;
+pub const ALTERNATIVES_MAX: usize = 16;
 /// The most rows of a query's result.
 pub const RESULT_ROWS_MAX: usize = 65_536;

@@ -14,7 +14,7 @@ use crate::catalog::CatalogRow;
 use crate::constant::{fold, is_constant, number_text};
 use crate::error::QueryError;
 use crate::key::Key;
-use crate::normal::{Any, always, and, on_field, on_place, or};
+use crate::normal::{Any, Joiner, always, on_field, on_place};
 use crate::operand::{Found, resolve, type_name};
 use crate::query::Allowed;
 use crate::set::Set;
@@ -28,6 +28,7 @@ pub(crate) struct Lower<'a> {
     pub(crate) me: &'a Identity,
     pub(crate) terms: usize,
     pub(crate) constants: usize,
+    pub(crate) joiner: &'a mut Joiner,
 }
 
 const COMPARE: &str = "compare a field with a constant: = <> < <= > >=, IN (..), BETWEEN .. AND .., IS NULL";
@@ -57,7 +58,7 @@ impl Lower<'_> {
                 let kind = found.operand.kind();
                 let low = Set::from(self.constant(&found, low)?);
                 let high = Set::below(kind.after(&self.constant(&found, high)?), kind);
-                Ok(self.values(found, low.intersection(&high, kind), negate != *negated))
+                Ok(self.values(found, low.intersection(&high), negate != *negated))
             }
             Expr::IsNull(of) => self.is_null(of, !negate),
             Expr::IsNotNull(of) => self.is_null(of, negate),
@@ -94,7 +95,7 @@ impl Lower<'_> {
         let mut sum = self.condition(rest, negate)?;
         for part in parts.into_iter().rev() {
             let next = self.condition(part, negate)?;
-            sum = if all { and(&sum, &next)? } else { or(sum, next)? };
+            sum = if all { self.joiner.and(&sum, &next)? } else { self.joiner.or(sum, next)? };
         }
         Ok(sum)
     }

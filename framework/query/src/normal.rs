@@ -28,52 +28,64 @@ pub(crate) fn on_place(area: Area, inside: bool) -> Any {
     vec![Conjunct { fields: Vec::new(), places: vec![(area, inside)] }]
 }
 
-/// What holds where one of the two holds.
-pub(crate) fn or(mut a: Any, b: Any) -> Result<Any, QueryError> {
-    a.extend(b);
-    bounded(a)
+/// Joins conditions, and counts what that takes: conjunctions that were compared or made.
+#[derive(Debug, Default)]
+pub(crate) struct Joiner {
+    pub(crate) steps: usize,
 }
 
-/// What holds where both hold.
-pub(crate) fn and(a: &Any, b: &Any) -> Result<Any, QueryError> {
-    bounded(a.iter().flat_map(|a| b.iter().filter_map(|b| a.and(b))).collect())
-}
+/// The most steps for one query: what a client can make the server do is bounded by this, not by the text alone.
+const STEPS_MAX: usize = 8192;
 
-/// Simplifies, and refuses what is still too long then, or so long before that simplifying would take long.
-fn bounded(mut any: Any) -> Result<Any, QueryError> {
-    any.sort_unstable();
-    any.dedup();
-    if any.len() <= 4 * ALTERNATIVES_MAX {
-        simplify(&mut any);
+impl Joiner {
+    /// What holds where one of the two holds.
+    pub(crate) fn or(&mut self, mut a: Any, b: Any) -> Result<Any, QueryError> {
+        a.extend(b);
+        self.bounded(a)
     }
-    if any.len() > ALTERNATIVES_MAX {
-        let instead = "ask in several queries, or for more rows and filter them in the client";
-        let what = "written out as alternatives joined by OR, a condition has";
-        return Err(QueryError::Limit { what, max: ALTERNATIVES_MAX, instead });
-    }
-    Ok(any)
-}
 
-/// Drops alternatives that others cover, merges those that differ in one value, and puts the rest in order.
-/// Each round makes the list shorter, so there are at most as many as alternatives.
-fn simplify(any: &mut Any) {
-    while let Some((at, other, merged)) = mergeable(any) {
-        any.remove(other);
-        any[at] = merged;
+    /// What holds where both hold.
+    pub(crate) fn and(&mut self, a: &Any, b: &Any) -> Result<Any, QueryError> {
+        self.steps += a.len() * b.len();
+        self.bounded(a.iter().flat_map(|a| b.iter().filter_map(|b| a.and(b))).collect())
     }
-    any.sort_unstable();
-}
 
-/// The first two alternatives that one can stand for.
-fn mergeable(any: &Any) -> Option<(usize, usize, Conjunct)> {
-    for (at, a) in any.iter().enumerate() {
-        for (other, b) in any.iter().enumerate().skip(at + 1) {
-            if let Some(merged) = a.or(b) {
-                return Some((at, other, merged));
+    /// Simplifies, and refuses what is still too long then, or took too long.
+    fn bounded(&mut self, any: Any) -> Result<Any, QueryError> {
+        let any = self.simplified(any)?;
+        if any.len() > ALTERNATIVES_MAX { Err(too_many()) } else { Ok(any) }
+    }
+
+    /// Drops alternatives that others cover, merges those that differ in one value, and puts the rest in order.
+    fn simplified(&mut self, mut any: Any) -> Result<Any, QueryError> {
+        any.sort_unstable();
+        let mut kept: Any = Vec::new();
+        for mut next in any {
+            // What has been merged may be merged with others again; each time one is less.
+            while let Some((at, merged)) = kept.iter().enumerate().find_map(|(at, known)| {
+                self.steps += 1;
+                Some((at, known.or(&next)?))
+            }) {
+                kept.swap_remove(at);
+                next = merged;
+            }
+            kept.push(next);
+            if self.steps > STEPS_MAX {
+                return Err(too_many());
             }
         }
+        kept.sort_unstable();
+        Ok(kept)
     }
-    None
+}
+
+fn too_many() -> QueryError {
+    let instead = "ask in several queries, or for more rows and filter them in the client";
+    QueryError::Limit {
+        what: "written out as alternatives joined by OR, a condition has",
+        max: ALTERNATIVES_MAX,
+        instead,
+    }
 }
 
 impl Conjunct {
@@ -85,7 +97,7 @@ impl Conjunct {
                 Err(at) => both.fields.insert(at, (operand.clone(), allowed.clone())),
                 Ok(at) => {
                     let known = &mut both.fields[at].1;
-                    *known = known.and(allowed, operand);
+                    *known = known.and(allowed);
                     if known.is_none() {
                         return None;
                     }
@@ -129,14 +141,18 @@ impl Conjunct {
         self.places.iter().all(|place| other.places.contains(place))
             && self.fields.iter().all(|(operand, allowed)| {
                 let found = other.fields.binary_search_by(|(known, _)| known.cmp(operand));
-                found.is_ok_and(|at| other.fields[at].1.and(allowed, operand) == other.fields[at].1)
+                found.is_ok_and(|at| allowed.covers(&other.fields[at].1))
             })
     }
 }
 
 impl Allowed {
-    fn and(&self, other: &Self, operand: &Operand) -> Self {
-        Self { null: self.null && other.null, set: self.set.intersection(&other.set, operand.kind()) }
+    fn and(&self, other: &Self) -> Self {
+        Self { null: self.null && other.null, set: self.set.intersection(&other.set) }
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        (self.null || !other.null) && self.set.covers(&other.set)
     }
 
     fn is_none(&self) -> bool {

@@ -196,8 +196,8 @@ fn everything_is_bounded() {
         "kind = 'bow' OR open",
     ];
     let product = |count: usize| filter(&format!("({})", pairs[..count].join(") AND (")));
-    assert!(market.compile(&product(5)).is_ok());
-    assert!(refusal(&market, &product(6)).contains("alternatives joined by OR, a condition has at most 32"));
+    assert!(market.compile(&product(4)).is_ok());
+    assert!(refusal(&market, &product(5)).contains("alternatives joined by OR, a condition has at most 16"));
     let joins = " JOIN Stock USING (entity)".repeat(5);
     assert!(
         refusal(&market, &format!("SELECT * FROM Listing{joins}")).contains("joins row types, at most 4")

@@ -174,7 +174,7 @@ impl Market {
     }
 
     pub fn compile(&self, text: &str) -> Result<Compiled, QueryError> {
-        compile(text, &self.catalog, &ME)
+        compile(text, &self.catalog, &ME).result
     }
 
     pub fn write<T>(&mut self, write: impl FnOnce(&mut Tx<'_>, &[RowId]) -> T) -> T {
