@@ -32,7 +32,7 @@ export class Foresight {
     tick: number,
   ): Predicted<T> {
     const { module, entities, tables } = this.replica;
-    const def = "component" in what ? undefined : module.predictions?.find(({ name }) => name === what.prediction);
+    const def = "component" in what ? undefined : module.predictions?.find((one) => one?.name === what.prediction);
     const row = "component" in what ? module.rows.findIndex((other) => other?.name === what.component.row) : def?.row;
     const reducer = "component" in what ? module.reducers.findIndex((other) => other?.name === what.input.reducer) : def?.reducer;
     const table = tables[row ?? -1];

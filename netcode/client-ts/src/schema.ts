@@ -103,8 +103,8 @@ export interface ModuleDef {
   readonly hash: string;
   readonly rows: readonly (RowDef | null)[];
   readonly reducers: readonly (ReducerDef | null)[];
-  /** Positions are their numbers. */
-  readonly predictions?: readonly PredictionDef[] | null;
+  /** Positions are their numbers in the `.wasm` file; `null` as above. */
+  readonly predictions?: readonly (PredictionDef | null)[] | null;
 }
 
 /** Types nested deeper than this are not read. */

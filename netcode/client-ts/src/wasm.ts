@@ -53,7 +53,7 @@ class Loaded implements Predictions {
 
   step<T, A>(prediction: PredictionToken<T, A>): StepFunction<T, A> {
     const { exports, module } = this;
-    const index = module.predictions?.findIndex(({ name }) => name === prediction.prediction) ?? -1;
+    const index = module.predictions?.findIndex((one) => one?.name === prediction.prediction) ?? -1;
     const def = module.predictions?.[index];
     const row = def && module.rows[def.row];
     const reducer = def && module.reducers[def.reducer];

@@ -1,8 +1,8 @@
 //! The source file, part by part.
 
 use evertick_schema::{
-    FieldDef, ModuleDescription, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef,
-    StructType, Type, Visibility,
+    FieldDef, ModuleDescription, PredictionDef, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind,
+    SpatialDef, StructType, Type, Visibility,
 };
 use serde::Serialize;
 
@@ -21,8 +21,15 @@ pub(crate) fn module(module: &ModuleDescription) -> Result<String, CodegenError>
         .iter()
         .map(|reducer| {
             let wanted = format!("{}Refusal", pascal(&reducer.name));
-            if reducer.refusals.is_empty() { "never".into() } else { names.take(&wanted) }
+            if reducer.refusals.is_empty() || is_input(reducer) {
+                "never".into()
+            } else {
+                names.take(&wanted)
+            }
         })
+        .collect();
+    let prediction_names: Vec<_> = (module.predictions.iter())
+        .map(|def| foretells(module, def).then(|| names.take(&def.name)))
         .collect();
     let mut declared = Declared::default();
     for row in &rows {
@@ -33,8 +40,10 @@ pub(crate) fn module(module: &ModuleDescription) -> Result<String, CodegenError>
         if let Some(returns) = &reducer.returns {
             declared.collect_type(&mut names, returns);
         }
-        for refusal in &reducer.refusals {
-            declared.collect(&mut names, &refusal.fields);
+        if !is_input(reducer) {
+            for refusal in &reducer.refusals {
+                declared.collect(&mut names, &refusal.fields);
+            }
         }
     }
 
@@ -47,7 +56,23 @@ pub(crate) fn module(module: &ModuleDescription) -> Result<String, CodegenError>
         write_row(&mut out, row, name, &declared)?;
     }
     for ((reducer, name), refusal) in reducers.iter().zip(&reducer_names).zip(&refusal_names) {
-        write_reducer(&mut out, reducer, name, refusal, &declared)?;
+        if is_input(reducer) {
+            write_input(&mut out, reducer, name, &declared)?;
+        } else {
+            write_reducer(&mut out, reducer, name, refusal, &declared)?;
+        }
+    }
+    for (prediction, name) in module.predictions.iter().zip(&prediction_names) {
+        let Some(name) = name else { continue };
+        let changed = &module.rows[prediction.row as usize].name;
+        let row = rows.iter().zip(&row_names).find(|(row, _)| row.name == *changed).map(|(_, name)| name);
+        let reducer = &module.reducers[prediction.reducer as usize];
+        let (arguments, said) = (arguments(reducer, &declared)?, &prediction.name);
+        out += &format!(
+            "\n/** Foretells what `{}` does to a row. */\nexport const {name} = ev.prediction<{}, {arguments}>({said:?});\n",
+            reducer.name,
+            row.map_or("never", String::as_str)
+        );
     }
     write_module(&mut out, module);
     Ok(out)
@@ -58,7 +83,41 @@ fn is_visible(row: &RowDef) -> bool {
 }
 
 fn is_callable(reducer: &ReducerDef) -> bool {
-    reducer.kind == ReducerKind::Call && !reducer.private
+    matches!(reducer.kind, ReducerKind::Call | ReducerKind::Input) && !reducer.private
+}
+
+fn is_input(reducer: &ReducerDef) -> bool {
+    reducer.kind == ReducerKind::Input
+}
+
+/// Whether clients see the row that a prediction changes, and may send its input.
+fn foretells(module: &ModuleDescription, prediction: &PredictionDef) -> bool {
+    module.rows.get(prediction.row as usize).is_some_and(is_visible)
+        && module.reducers.get(prediction.reducer as usize).is_some_and(is_callable)
+}
+
+fn arguments(reducer: &ReducerDef, declared: &Declared) -> Result<String, CodegenError> {
+    match reducer.params.as_slice() {
+        [] => Ok("ev.NoArguments".into()),
+        params => declared.inline(&reducer.name, params),
+    }
+}
+
+fn write_input(
+    out: &mut String,
+    reducer: &ReducerDef,
+    name: &str,
+    declared: &Declared,
+) -> Result<(), CodegenError> {
+    let role = role(reducer);
+    let arguments = arguments(reducer, declared)?;
+    let said = &reducer.name;
+    *out += &format!("\n/** Input{role}. */\nexport const {name} = ev.input<{arguments}>({said:?});\n");
+    Ok(())
+}
+
+fn role(reducer: &ReducerDef) -> String {
+    reducer.role.as_ref().map_or(String::new(), |role| format!(", for callers with role {role}"))
 }
 
 fn write_row(out: &mut String, row: &RowDef, name: &str, declared: &Declared) -> Result<(), CodegenError> {
@@ -108,15 +167,12 @@ fn write_reducer(
         }
         *out += ";\n";
     }
-    let arguments = match reducer.params.as_slice() {
-        [] => "ev.NoArguments".into(),
-        params => declared.inline(&reducer.name, params)?,
-    };
+    let arguments = arguments(reducer, declared)?;
     let returns = match &reducer.returns {
         None => "void".into(),
         Some(ty) => declared.expression(&reducer.name, ty)?,
     };
-    let role = reducer.role.as_ref().map_or(String::new(), |role| format!(", for callers with role {role}"));
+    let role = role(reducer);
     let rate = reducer.rate.map_or(String::new(), |rate| {
         format!(", at most {} times in {} s", rate.calls, rate.per_us as f64 / 1e6)
     });
@@ -135,12 +191,16 @@ struct RowLine<'def> {
     fields: Vec<FieldDef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spatial: Option<SpatialDef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest: Option<bool>,
 }
 
 /// A reducer, as far as a client needs to know it.
 #[derive(Serialize)]
 struct ReducerLine<'def> {
     name: &'def str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<ReducerKind>,
     params: Vec<FieldDef>,
     returns: Option<Type>,
     refusals: Vec<RefusalDef>,
@@ -152,8 +212,9 @@ fn write_module(out: &mut String, module: &ModuleDescription) {
     *out += "\n/** What a client of this module needs to know to talk to its server. */\n";
     *out += "export const module = ev.defineModule({\n";
     *out += &format!("  name: {:?},\n  hash: \"{}\",\n  rows: [\n", module.name, module.hash());
-    for RowDef { name, kind, fields, visible, spatial, .. } in &module.rows {
-        let line = RowLine { name, kind: *kind, fields: for_clients(fields), spatial: *spatial };
+    for RowDef { name, kind, fields, visible, spatial, latest, .. } in &module.rows {
+        let (kind, spatial, latest) = (*kind, *spatial, *latest);
+        let line = RowLine { name, kind, fields: for_clients(fields), spatial, latest };
         write_line(out, (*visible != Visibility::Nobody).then_some(line));
     }
     *out += "  ],\n  reducers: [\n";
@@ -161,6 +222,7 @@ fn write_module(out: &mut String, module: &ModuleDescription) {
         let refusals = reducer.refusals.iter();
         let line = ReducerLine {
             name: &reducer.name,
+            kind: is_input(reducer).then_some(reducer.kind),
             params: for_clients(&reducer.params),
             returns: reducer.returns.as_ref().map(type_for_clients),
             refusals: refusals
@@ -172,7 +234,15 @@ fn write_module(out: &mut String, module: &ModuleDescription) {
         };
         write_line(out, is_callable(reducer).then_some(line));
     }
-    *out += "  ],\n});\n";
+    *out += "  ],\n";
+    if !module.predictions.is_empty() {
+        *out += "  predictions: [\n";
+        for prediction in &module.predictions {
+            write_line(out, foretells(module, prediction).then_some(prediction));
+        }
+        *out += "  ],\n";
+    }
+    *out += "});\n";
 }
 
 /// The fields without what only concerns stored rows: former names and defaults.

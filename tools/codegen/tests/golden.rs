@@ -9,9 +9,9 @@ use std::path::Path;
 
 use evertick_codegen::{CodegenError, typescript};
 use evertick_schema::{
-    ABI_VERSION, EnumType, EnumVariant, FieldDef, IndexDef, IndexKind, ModuleDescription, RateDef,
-    ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, StorageClass, StructType, Type,
-    Visibility, WireDef, player_row,
+    ABI_VERSION, EnumType, EnumVariant, FieldDef, IndexDef, IndexKind, ModuleDescription, PredictionDef,
+    RateDef, ReducerDef, ReducerKind, RefusalDef, RowDef, RowKind, SpatialDef, StorageClass, StructType,
+    Type, Visibility, WireDef, player_row,
 };
 
 fn field(name: &str, ty: Type) -> FieldDef {
@@ -86,6 +86,9 @@ fn garden() -> ModuleDescription {
     delete.role = Some("Admin".into());
     let mut grow = reducer("grow_secretly", vec![field("by", Type::U32)]);
     grow.private = true;
+    let mut steer = reducer("steer", vec![field("toward", Type::Vec2), field("run", Type::Bool)]);
+    steer.kind = ReducerKind::Input;
+    steer.refusals = vec![RefusalDef { name: "NotHere".into(), fields: vec![] }];
     let mut init = reducer("init", vec![]);
     init.kind = ReducerKind::Init;
     ModuleDescription {
@@ -111,9 +114,13 @@ fn garden() -> ModuleDescription {
             delete,
             grow,
             reducer("say", vec![field("text", Type::String), field("loud", Type::Bool)]),
+            steer,
         ],
         systems: vec![],
-        predictions: vec![],
+        predictions: vec![
+            PredictionDef { name: "walk".into(), row: 1, reducer: 5 },
+            PredictionDef { name: "guess".into(), row: 2, reducer: 5 }, // of what no client sees
+        ],
     }
 }
 
@@ -149,7 +156,7 @@ fn what_is_stored_is_not_in_the_bindings() {
 #[test]
 fn what_clients_may_not_use_leaves_no_name() {
     let source = typescript(&garden()).unwrap();
-    for hidden in ["Secret", "hint", "grow_secretly", "init"] {
+    for hidden in ["Secret", "hint", "grow_secretly", "init", "guess"] {
         assert!(!source.contains(hidden), "{hidden}");
     }
 }

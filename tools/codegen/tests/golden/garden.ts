@@ -71,10 +71,16 @@ export const delete_ = ev.reducer<ev.NoArguments, void, never>("delete");
 /** Reducer. */
 export const say = ev.reducer<{ text: string; loud: boolean }, void, never>("say");
 
+/** Input. */
+export const steer = ev.input<{ toward: ev.Vec2; run: boolean }>("steer");
+
+/** Foretells what `steer` does to a row. */
+export const walk = ev.prediction<Position, { toward: ev.Vec2; run: boolean }>("walk");
+
 /** What a client of this module needs to know to talk to its server. */
 export const module = ev.defineModule({
   name: "garden",
-  hash: "894de93d9274d171b2cab9f341de5fff11e2822c80efc0b28450088e22144ea4",
+  hash: "1a1fe7ae325a3182ca16951cab7de7001acb3d026704043d85445dd4ea5af71f",
   rows: [
     {"name":"evertick.Player","kind":"component","fields":[{"name":"identity","type":"identity"}]},
     {"name":"Position","kind":"component","fields":[{"name":"at","type":"vec2","wire":{"step":0.015625}}],"spatial":{"at":0}},
@@ -90,5 +96,10 @@ export const module = ev.defineModule({
     {"name":"delete","params":[],"returns":null,"refusals":[]},
     null,
     {"name":"say","params":[{"name":"text","type":"string"},{"name":"loud","type":"bool"}],"returns":null,"refusals":[]},
+    {"name":"steer","kind":"input","params":[{"name":"toward","type":"vec2"},{"name":"run","type":"bool"}],"returns":null,"refusals":[{"name":"NotHere","fields":[]}]},
+  ],
+  predictions: [
+    {"name":"walk","row":1,"reducer":5},
+    null,
   ],
 });
