@@ -31,7 +31,11 @@ async fn a_running_server_is_backed_up_and_restored_elsewhere() {
     let mut books = Books::new(2, &mut Dice::new(5));
     let mut clients = Vec::new();
     for name in ["the secret of one", "the secret of another"] {
-        clients.push(Client::connect(&url, ConnectOptions::new(name)).await.unwrap());
+        clients.push(
+            Client::connect(&url, ConnectOptions { reconnect: None, ..ConnectOptions::new(name) })
+                .await
+                .unwrap(),
+        );
     }
     let playing: Vec<_> = books.clients.drain(..).map(RefCell::new).collect();
     let mut promised = HashMap::new();
@@ -71,7 +75,10 @@ async fn a_running_server_is_backed_up_and_restored_elsewhere() {
     }
     drop(copy);
     let (mut server, url) = rig.start_on(&elsewhere);
-    let client = Client::connect(&url, ConnectOptions::new("the secret of one")).await.unwrap();
+    let client =
+        Client::connect(&url, ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of one") })
+            .await
+            .unwrap();
     client.call(write::call(50, 1, 1, "a new life".into())).await.unwrap();
     assert!(server.stop().success());
 }
@@ -81,7 +88,10 @@ async fn nothing_is_overwritten_and_no_bad_copy_is_made() {
     let rig = rig();
     let (data, backup) = (rig.data(), rig.folder.file("backup"));
     let (mut server, url) = rig.start();
-    let client = Client::connect(&url, ConnectOptions::new("the secret of one")).await.unwrap();
+    let client =
+        Client::connect(&url, ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of one") })
+            .await
+            .unwrap();
     client.call(write::call(1, 1, 1, "a text to be found again".into())).await.unwrap();
     server.kill();
 

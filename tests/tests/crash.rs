@@ -153,7 +153,10 @@ impl World {
 async fn connect(url: &str) -> Vec<Client> {
     let mut clients = Vec::new();
     for number in 1..=CLIENTS {
-        let options = ConnectOptions::new(format!("the secret of client {number}"));
+        let options = ConnectOptions {
+            reconnect: None,
+            ..ConnectOptions::new(format!("the secret of client {number}"))
+        };
         clients.push(Client::connect(url, options).await.unwrap());
     }
     clients

@@ -19,7 +19,9 @@ fn rig() -> Rig {
 }
 
 async fn connect(url: &str) -> Client {
-    Client::connect(url, ConnectOptions::new("the secret of somebody")).await.unwrap()
+    Client::connect(url, ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of somebody") })
+        .await
+        .unwrap()
 }
 
 async fn until(condition: impl AsyncFn() -> bool) {

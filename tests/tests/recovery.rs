@@ -27,7 +27,9 @@ fn evertick(arguments: &[&str]) -> Ran {
 }
 
 async fn connect(url: &str) -> Client {
-    Client::connect(url, ConnectOptions::new("the secret of somebody")).await.unwrap()
+    Client::connect(url, ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of somebody") })
+        .await
+        .unwrap()
 }
 
 /// Writes two notes, each in a commit of its own, and kills the server.

@@ -20,7 +20,10 @@ async fn a_recording_replays_the_same_in_wasm_and_natively() {
     let (data, recording) = (rig.data(), rig.folder.file("recording"));
     let (mut server, url) = rig.start();
     let mut books = Books::new(2, &mut Dice::new(3));
-    let client = Client::connect(&url, ConnectOptions::new("the secret of one")).await.unwrap();
+    let client =
+        Client::connect(&url, ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of one") })
+            .await
+            .unwrap();
     let playing: Vec<_> = books.clients.drain(..).map(RefCell::new).collect();
     let tool = async |arguments: &[&str]| {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
@@ -34,7 +37,12 @@ async fn a_recording_replays_the_same_in_wasm_and_natively() {
         let started = tool(&["record", "start", &recording, "--data", &data]).await;
         assert!(started.contains(&recording), "{started}");
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let other = Client::connect(&url, ConnectOptions::new("the secret of another")).await.unwrap();
+        let other = Client::connect(
+            &url,
+            ConnectOptions { reconnect: None, ..ConnectOptions::new("the secret of another") },
+        )
+        .await
+        .unwrap();
         let status = tool(&["record", "status", "--data", &data]).await;
         assert!(status.contains(&recording), "{status}");
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,24 +1,31 @@
 //! The handle of a session.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evertick_protocol::CallOutcome;
+use evertick_protocol::{CallOutcome, INPUT_BYTES_MAX, ProtocolError};
 use evertick_schema::{
     Call, EntityId, Field, Identity, ModuleDescription, Refusal, Row, RowReader, SessionId,
 };
-use evertick_transport::Connection;
+use evertick_transport::{Connection, Lane};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::callbacks::Subscription;
-use crate::connect;
-use crate::error::{CallError, ConnectError, Disconnected, RowTypeError};
-use crate::link::Command;
+use crate::connect::{self, Greeting, Way};
+use crate::error::{
+    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, RowTypeError,
+};
+use crate::interpolated::Interpolated;
+use crate::link::{COMMANDS_WAITING_MAX, Command, Link};
 use crate::options::ConnectOptions;
+use crate::predicted::Predicted;
 use crate::rows::{RowSet, View};
 use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::streams::{Change, ChangeStream, EventStream};
+use crate::ticket::Ticket;
+use crate::types::ModuleTypes;
 
 /// A session with a server. Clones are handles of the same session; when the last is dropped, it ends.
 #[derive(Clone, Debug)]
@@ -32,26 +39,97 @@ impl Client {
     /// QUIC if the server offers it and it can be reached, and by a WebSocket otherwise, unless
     /// [`ConnectOptions::websocket_only`]. Spawns a task on the current tokio runtime.
     pub async fn connect(url: &str, options: ConnectOptions) -> Result<Self, ConnectError> {
-        let connection = if options.websocket_only {
-            evertick_transport::connect(url, &options.transport).await?
-        } else {
-            evertick_transport::connect_best(url, &options.transport).await?
+        let (url, transport, websocket_only) =
+            (url.to_owned(), options.transport.clone(), options.websocket_only);
+        let dial = move || {
+            let (url, transport) = (url.clone(), transport.clone());
+            async move {
+                Ok(if websocket_only {
+                    evertick_transport::connect(&url, &transport).await?
+                } else {
+                    evertick_transport::connect_best(&url, &transport).await?
+                })
+            }
         };
-        Self::over(connection, options).await
+        Self::connect_with(dial, options).await
     }
 
-    /// Opens a session over a connection that is there already, such as a loopback.
+    /// Opens a session over a connection that `dial` makes, which is called again when that is lost; see
+    /// [`ConnectOptions::reconnect`].
+    pub async fn connect_with<F>(
+        dial: impl Fn() -> F + Send + Sync + 'static,
+        options: ConnectOptions,
+    ) -> Result<Self, ConnectError>
+    where
+        F: Future<Output = Result<Box<dyn Connection>, ConnectError>> + Send + 'static,
+    {
+        let way = Way::new(dial, options);
+        let (schema, ticket) = (connect::schema(&way.options), way.options.ticket);
+        let resume = ticket.map(|ticket| ticket.resume);
+        let (connection, greeting) = match Box::pin(way.go(schema, resume)).await {
+            Err(error) if connect::is_expired(&error) && resume.is_some() => {
+                Box::pin(way.go(schema, None)).await?
+            }
+            connected => connected?,
+        };
+        let options = way.options.clone();
+        Self::start(connection, greeting, options, Some(way))
+    }
+
+    /// Opens a session over a connection that is there already, such as a loopback. It ends with the connection.
     pub async fn over(
         connection: Box<dyn Connection>,
         options: ConnectOptions,
     ) -> Result<Self, ConnectError> {
-        let (shared, commands) = connect::open(connection, options).await?;
+        let resume = options.ticket.map(|ticket| ticket.resume);
+        let schema = connect::schema(&options);
+        let (connection, greeting) = Box::pin(connect::greet(connection, &options, schema, resume)).await?;
+        Self::start(connection, greeting, options, None)
+    }
+
+    fn start(
+        connection: Box<dyn Connection>,
+        mut greeting: Greeting,
+        options: ConnectOptions,
+        way: Option<Arc<Way>>,
+    ) -> Result<Self, ConnectError> {
+        let unknown =
+            || ConnectError::Refused(ProtocolError::Malformed("a Welcome without the description").into());
+        let early = std::mem::take(&mut greeting.early);
+        let resumed = options.ticket.filter(|_| greeting.resumed);
+        let results = resumed.map_or(0, |ticket| ticket.resume.results);
+        let module = greeting.module.take().or(options.module.clone()).ok_or_else(unknown)?;
+        let shared = Arc::new(Shared::new(ModuleTypes::new(module), &greeting, results, &options)?);
+        shared.tally.message(Lane::Control, greeting.bytes);
+        shared.tally.clock(greeting.tick, greeting.time);
+        let (commands, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (ping, calls) = (options.ping_interval, greeting.calls);
+        let link = Link::new(connection, way, Arc::clone(&shared), receiver, ping, calls);
+        tokio::spawn(link.run(early));
         Ok(Self { shared, commands })
     }
 
-    /// The session's number.
+    /// The session's number. It changes when a new session takes the place of one that was lost.
     pub fn session(&self) -> SessionId {
-        self.shared.session
+        self.shared.resume().session
+    }
+
+    /// What another client, of this program or a later one, goes on with this session by
+    /// ([`ConnectOptions::ticket`]). Take it as late as possible: results of calls that came after it come again.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { resume: self.shared.resume() }
+    }
+
+    /// Whether the client is connected.
+    pub fn state(&self) -> ConnectionState {
+        self.shared.state.borrow().clone()
+    }
+
+    /// Waits until [`Client::state`] is another than `from`, and returns it.
+    pub async fn state_changed(&self, from: &ConnectionState) -> ConnectionState {
+        let mut state = self.shared.state.subscribe();
+        let other = state.wait_for(|state| state != from).await;
+        other.map_or(ConnectionState::Closed(Disconnected::ByClient), |state| state.clone())
     }
 
     /// Who the server takes this client for.
@@ -91,7 +169,60 @@ impl Client {
     /// Calls reducer number `reducer` of [`Client::module`] with arguments as row bytes, for callers that know types only at run time.
     pub async fn call_raw(&self, reducer: u32, args: Vec<u8>) -> Result<CallOutcome, Disconnected> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Command::Call { reducer, args, answer }, answered).await
+        self.ask(Command::Call { reducer, args, answer }, answered).await?
+    }
+
+    /// Does what `call` of a `#[reducer(input)]` says in the coming tick. To be called once per tick, for as long as the player wants
+    /// something: it neither waits nor is answered, and may get lost where the network loses much. It goes so early that the server
+    /// has it when it makes the tick, and again with the next ones. Predictions by it are brought forward at once.
+    ///
+    /// Returns the tick; `None` when the input was skipped, because the coming ticks have theirs or there is no connection.
+    pub fn input<C: Call + 'static>(&self, call: C) -> Result<Option<u64>, InputError> {
+        let reducer = self.shared.types.input::<C>()?;
+        let mut args = Vec::new();
+        call.encode(&mut args);
+        if args.len() > INPUT_BYTES_MAX {
+            return Err(InputError::TooLong(args.len()));
+        }
+        match &*self.shared.state.borrow() {
+            ConnectionState::Connected => {}
+            ConnectionState::Reconnecting => return Ok(None),
+            ConnectionState::Closed(why) => return Err(InputError::Disconnected(why.clone())),
+        }
+        let tick = self.shared.timing().input(reducer, args, self.shared.now());
+        if let Some(tick) = tick {
+            self.shared.watchers(|watcher| watcher.input(reducer, tick, &call));
+            self.shared.inputs.notify_one();
+        }
+        Ok(tick)
+    }
+
+    /// Shows at once what inputs of type `C` do to the row of type `T` of `entity`. `step` does to the row what one of them does in a tick of so
+    /// many seconds; it is the function that the module has for it (`#[predict]`), and is called again and again for the same input, as
+    /// news comes. A panic in it ends the session.
+    ///
+    /// ```ignore
+    /// let body = client.predict(me, |body: &mut Body, input: &steer::Call, seconds| walk(body, input.toward, seconds))?;
+    /// client.input(steer::call(toward))?;   // each tick
+    /// draw(body.get());                     // each picture
+    /// ```
+    pub fn predict<T: Row + Send, C: Call + Clone + Send + 'static>(
+        &self,
+        entity: EntityId,
+        step: impl FnMut(&mut T, &C, f32) + Send + 'static,
+    ) -> Result<Predicted<T, C>, PredictError> {
+        Predicted::new(&self.shared, entity, Box::new(step))
+    }
+
+    /// Rows of type `T` as they are to be drawn, between ticks.
+    pub fn interpolated<T: Row>(&self) -> Result<Interpolated<T>, RowTypeError> {
+        Interpolated::new(&self.shared)
+    }
+
+    /// The tick, with its fraction, that [`Interpolated`] rows are drawn at now: so far in the past that the rows around it have
+    /// arrived. It runs evenly.
+    pub fn render_tick(&self) -> f64 {
+        self.shared.timing().render_tick(self.shared.now())
     }
 
     /// The round trip to the server and back, measured now.
@@ -137,7 +268,7 @@ impl Client {
 
     /// What frames change from now on.
     pub fn changes(&self) -> ChangeStream {
-        ChangeStream { frames: self.shared.frames.subscribe(), closed: self.shared.closed.subscribe() }
+        ChangeStream { frames: self.shared.frames.subscribe(), state: self.shared.state.subscribe() }
     }
 
     /// The events of type `T` from now on.
@@ -206,21 +337,26 @@ impl Client {
         Ok(self.shared.callbacks.add(Box::new(each)))
     }
 
-    /// What the session has counted so far.
+    /// What the client has counted so far.
     pub fn statistics(&self) -> Statistics {
-        self.shared.tally.read()
+        let mut statistics = self.shared.tally.read();
+        let timing = self.shared.timing();
+        statistics.jitter = timing.jitter();
+        statistics.input_lead_ticks = timing.lead().ticks();
+        statistics.input_slack_us = timing.lead().slack_us();
+        statistics
     }
 
-    /// Why the session is over; `None` while it lasts.
+    /// Why the session is over; `None` while it lasts, or may yet.
     pub fn disconnected(&self) -> Option<Disconnected> {
-        self.shared.closed.borrow().clone()
+        self.shared.closed()
     }
 
     /// Waits for the end of the session.
     pub async fn closed(&self) -> Disconnected {
-        let mut closed = self.shared.closed.subscribe();
-        let why = closed.wait_for(Option::is_some).await;
-        why.ok().and_then(|why| why.clone()).unwrap_or(Disconnected::ByClient)
+        let mut state = self.shared.state.subscribe();
+        let over = state.wait_for(ConnectionState::is_closed).await;
+        over.ok().and_then(|state| state.closed().cloned()).unwrap_or(Disconnected::ByClient)
     }
 
     /// Says goodbye and waits, two seconds at most, for the session to end. Calls that still run are answered with the end.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use evertick_protocol::{Close, FailCode, ProtocolError};
+use evertick_protocol::{Close, FailCode, INPUT_BYTES_MAX, ProtocolError};
 use evertick_schema::{DescriptionError, RowError};
 use thiserror::Error;
 
@@ -44,6 +44,58 @@ pub enum Disconnected {
     Protocol(#[from] ProtocolError),
 }
 
+/// How a client is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// The session is on.
+    Connected,
+    /// The connection is lost; the client tries to come back. What the replica shows grows old, and calls wait.
+    Reconnecting,
+    /// The session is over.
+    Closed(Disconnected),
+}
+
+impl ConnectionState {
+    /// Why the session is over, once it is.
+    pub fn closed(&self) -> Option<&Disconnected> {
+        match self {
+            Self::Closed(why) => Some(why),
+            Self::Connected | Self::Reconnecting => None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed().is_some()
+    }
+}
+
+/// Why an input was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InputError {
+    /// The server's module has no such input.
+    #[error("the server's module has no `#[reducer(input)]` named `{0}`; make it one, or `call` it")]
+    Unknown(&'static str),
+    /// Its arguments are too long.
+    #[error(
+        "the arguments of an input have {0} bytes, and {INPUT_BYTES_MAX} are allowed; send less, or use a call"
+    )]
+    TooLong(usize),
+    /// The session is over.
+    #[error(transparent)]
+    Disconnected(Disconnected),
+}
+
+/// Why a row can't be predicted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PredictError {
+    /// The row type is not the server's.
+    #[error(transparent)]
+    Row(#[from] RowTypeError),
+    /// The input is not the server's.
+    #[error(transparent)]
+    Input(#[from] InputError),
+}
+
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallError<R> {
@@ -74,7 +126,7 @@ pub enum CallError<R> {
         /// The server's words for it.
         message: String,
     },
-    /// The session ended first. Whether the call was run is not known.
+    /// The session ended first, or another took its place. Whether the call was run is not known.
     Disconnected(Disconnected),
 }
 

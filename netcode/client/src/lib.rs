@@ -21,25 +21,42 @@
 //! * When a call's result is there, its effects are in the replica.
 //! * Everything is bounded: the replica's bytes, what waits for the server, what waits for slow readers of streams.
 
+mod blend;
 mod callbacks;
 mod client;
+mod come_back;
 mod connect;
 mod error;
+mod interpolated;
+mod interpolation;
 mod link;
+mod losses;
 mod options;
+mod predicted;
+mod prediction;
+mod reconnect;
 mod rows;
 mod shared;
 mod statistics;
 mod streams;
+mod ticket;
+mod timing;
 mod types;
 
 pub use callbacks::Subscription;
 pub use client::Client;
-pub use error::{CallError, ConnectError, Disconnected, RowTypeError, StreamError};
+pub use error::{
+    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, RowTypeError,
+    StreamError,
+};
+pub use interpolated::Interpolated;
 pub use options::ConnectOptions;
+pub use predicted::Predicted;
+pub use reconnect::Reconnect;
 pub use rows::{RowSet, View};
 pub use statistics::Statistics;
 pub use streams::{Change, ChangeStream, EventStream, FrameChanges};
+pub use ticket::{NoTicket, Ticket};
 
 pub use evertick_protocol::{Close, CloseCode, FailCode};
-pub use evertick_transport::{ClientOptions, tls};
+pub use evertick_transport::{ClientOptions, Conditions, Connection, tls};

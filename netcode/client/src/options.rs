@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use evertick_protocol::REPLICA_BYTES_MAX;
 use evertick_schema::ModuleDescription;
-use evertick_transport::ClientOptions;
+use evertick_transport::{ClientOptions, Conditions};
+
+use crate::reconnect::Reconnect;
+use crate::ticket::Ticket;
 
 /// How a client connects.
 #[derive(Clone, Debug)]
@@ -30,6 +33,13 @@ pub struct ConnectOptions {
     pub stream_frames_max: usize,
     /// The most bytes of rows that the replica holds.
     pub replica_bytes_max: usize,
+    /// What to do when the connection is lost; `None` ends the session then.
+    pub reconnect: Option<Reconnect>,
+    /// The session to go on with, of an earlier [`Client::ticket`](crate::Client::ticket). When the server does not have it
+    /// any more, a new one is opened.
+    pub ticket: Option<Ticket>,
+    /// Makes the network worse than it is, for development and tests.
+    pub conditions: Option<Conditions>,
 }
 
 impl ConnectOptions {
@@ -51,6 +61,9 @@ impl Default for ConnectOptions {
             ping_interval: Duration::from_secs(1),
             stream_frames_max: 256,
             replica_bytes_max: REPLICA_BYTES_MAX,
+            reconnect: Some(Reconnect::default()),
+            ticket: None,
+            conditions: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use evertick_schema::{EntityId, Row, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-use crate::error::{Disconnected, RowTypeError, StreamError};
+use crate::error::{ConnectionState, Disconnected, RowTypeError, StreamError};
 use crate::types::{ModuleTypes, decode};
 
 /// What one frame changed in the replica, and the events that came with it.
@@ -100,7 +100,7 @@ impl RowChange {
 #[derive(Debug)]
 pub struct ChangeStream {
     pub(crate) frames: broadcast::Receiver<Arc<FrameChanges>>,
-    pub(crate) closed: watch::Receiver<Option<Disconnected>>,
+    pub(crate) state: watch::Receiver<ConnectionState>,
 }
 
 impl ChangeStream {
@@ -113,7 +113,7 @@ impl ChangeStream {
                 Err(broadcast::error::RecvError::Lagged(count)) => return Err(StreamError::Lagged(count)),
                 Err(broadcast::error::RecvError::Closed) => {}
             },
-            _ = self.closed.wait_for(Option::is_some) => {}
+            _ = self.state.wait_for(ConnectionState::is_closed) => {}
         }
         Err(self.end())
     }
@@ -123,13 +123,13 @@ impl ChangeStream {
         match self.frames.try_recv() {
             Ok(frame) => Ok(Some(frame)),
             Err(broadcast::error::TryRecvError::Lagged(count)) => Err(StreamError::Lagged(count)),
-            Err(_) if self.closed.borrow().is_some() => Err(self.end()),
+            Err(_) if self.state.borrow().is_closed() => Err(self.end()),
             Err(_) => Ok(None),
         }
     }
 
     fn end(&self) -> StreamError {
-        let why = self.closed.borrow().clone();
+        let why = self.state.borrow().closed().cloned();
         StreamError::Disconnected(why.unwrap_or(Disconnected::ByClient))
     }
 }

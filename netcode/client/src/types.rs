@@ -3,10 +3,10 @@
 use std::any::TypeId;
 use std::sync::{PoisonError, RwLock};
 
-use evertick_schema::{ModuleDescription, Row};
+use evertick_schema::{Call, ModuleDescription, ReducerKind, Row};
 use hashbrown::HashMap;
 
-use crate::error::RowTypeError;
+use crate::error::{InputError, RowTypeError};
 
 /// The server's module, with look-ups by name and by Rust type.
 #[derive(Debug)]
@@ -28,6 +28,12 @@ impl ModuleTypes {
 
     pub(crate) fn reducer(&self, name: &str) -> Option<u32> {
         self.reducers.get(name).copied()
+    }
+
+    /// The number of an input reducer.
+    pub(crate) fn input<C: Call>(&self) -> Result<u32, InputError> {
+        let is_input = |number: &u32| self.module.reducers[*number as usize].kind == ReducerKind::Input;
+        self.reducer(C::NAME).filter(is_input).ok_or(InputError::Unknown(C::NAME))
     }
 
     /// The number of row type `T`, whose fields must be those of the server.

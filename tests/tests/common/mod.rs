@@ -30,7 +30,9 @@ pub(crate) fn server() -> (RunningServer, String) {
 
 /// A client with an account of its own.
 pub(crate) async fn connect(url: &str, name: &str) -> Client {
-    Client::connect(url, ConnectOptions::new(format!("the secret of {name}, long enough"))).await.unwrap()
+    let token = format!("the secret of {name}, long enough");
+    let options = ConnectOptions { reconnect: None, ..ConnectOptions::new(token) };
+    Client::connect(url, options).await.unwrap()
 }
 
 /// A client in the world, its avatar visible to itself.

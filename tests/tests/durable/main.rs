@@ -33,8 +33,11 @@ fn builder() -> ServerBuilder {
 }
 
 async fn connect(server: &RunningServer, name: &str, unconfirmed: bool) -> Client {
-    let options =
-        ConnectOptions { unconfirmed, ..ConnectOptions::new(format!("the secret of {name}, long enough")) };
+    let options = ConnectOptions {
+        unconfirmed,
+        reconnect: None,
+        ..ConnectOptions::new(format!("the secret of {name}, long enough"))
+    };
     Client::connect(&server.urls()[0], options).await.unwrap()
 }
 
