@@ -19,6 +19,9 @@
 //! * Row types and calls are the module's own Rust types. They are matched to the server's description by name, and row
 //!   types by their fields, so a client of another version gets an error instead of wrong values.
 //! * When a call's result is there, its effects are in the replica.
+//! * A lost connection is followed by another; the session goes on, and calls run exactly once. See [`Reconnect`].
+//! * What moves is drawn from [`Interpolated`] rows, what the player steers from [`Predicted`] ones. Both are kept in step by the task; a game's
+//!   own thread reads them.
 //! * Everything is bounded: the replica's bytes, what waits for the server, what waits for slow readers of streams.
 
 mod blend;
