@@ -1,4 +1,4 @@
-//! How much a session may ask for: token buckets.
+//! How much a session may ask for, and how much it is sent: token buckets.
 
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,26 @@ impl Bucket {
         Self { tokens: capacity, capacity, per_second: f64::from(per_second), filled: now }
     }
 
-    /// Takes one token, if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).max(Duration::ZERO);
         self.tokens = (self.tokens + passed.as_secs_f64() * self.per_second).min(self.capacity);
         self.filled = now;
+    }
+
+    /// How many tokens there are, in whole ones.
+    pub(crate) fn left(&mut self, now: Instant) -> usize {
+        self.fill(now);
+        self.tokens.max(0.0) as usize
+    }
+
+    /// Takes so many tokens, there or not: what is missing is a debt of at most one second's filling or the capacity, whatever is more.
+    pub(crate) fn spend(&mut self, count: usize) {
+        self.tokens = (self.tokens - count as f64).max(-self.per_second.max(self.capacity));
+    }
+
+    /// Takes one token, if there is one.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
         let there = self.tokens >= 1.0;
         if there {
             self.tokens -= 1.0;
@@ -95,6 +110,19 @@ mod tests {
             let now = start + Duration::from_micros(16_700) * call;
             assert_eq!(budget.ask(now), Verdict::Granted, "call {call}");
         }
+    }
+
+    #[test]
+    fn a_debt_is_paid_before_anything_else_and_has_an_end() {
+        let start = Instant::now();
+        let mut bytes = Bucket::new(1000, 500, start);
+        assert_eq!(bytes.left(start), 500);
+        bytes.spend(900);
+        assert_eq!(bytes.left(start), 0);
+        assert_eq!(bytes.left(start + Duration::from_millis(300)), 0);
+        assert_eq!(bytes.left(start + Duration::from_millis(500)), 100);
+        bytes.spend(1_000_000);
+        assert_eq!(bytes.left(start + Duration::from_millis(1600)), 100);
     }
 
     #[test]

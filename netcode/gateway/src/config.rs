@@ -55,6 +55,16 @@ pub struct SessionLimits {
     pub calls_in_flight_max: u32,
     /// Pings per second; bursts of twice as many. Those beyond are not answered, and twenty times as many are flooding.
     pub pings_per_second: u32,
+    /// Input messages per second, and inputs handed on per second; bursts of twice as many. What is beyond is dropped, and twenty
+    /// times as many messages are flooding.
+    pub inputs_per_second: u32,
+    /// Bytes per second that a session is sent, in the long run. What is ordered is always sent; states get what is left, the most
+    /// urgent first. 0: no limit.
+    pub bytes_per_second: u32,
+    /// Bytes at once beyond that.
+    pub bytes_burst: u32,
+    /// Bytes that wait for a client to read them, above which it gets no states.
+    pub outgoing_bytes_soft: usize,
     /// Messages that may wait for a client to read them; with more, it is closed as too slow.
     pub outgoing_messages_max: usize,
     /// Bytes that may wait for a client to read them; with more, it is closed as too slow.
@@ -72,6 +82,10 @@ impl Default for SessionLimits {
             calls_refused_max: 600,
             calls_in_flight_max: 256,
             pings_per_second: 10,
+            inputs_per_second: 120,
+            bytes_per_second: 64 * 1024,
+            bytes_burst: 32 * 1024,
+            outgoing_bytes_soft: 64 * 1024,
             outgoing_messages_max: 256,
             outgoing_bytes_max: 4 * 1024 * 1024,
             linger: Duration::from_secs(2),

@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    ClientMessage, CloseCode, FailCode, Hello, PROTOCOL_VERSION, ProtocolError, ServerMessage, SessionSecret,
-    Welcome,
+    ClientMessage, CloseCode, FailCode, Hello, Inputs, PROTOCOL_VERSION, ProtocolError, Report,
+    ServerMessage, SessionSecret, Welcome,
 };
 use evertick_schema::{SchemaHash, SessionId};
 use evertick_transport::{Connection, ConnectionExt, Lane};
 
 use crate::auth::Account;
 use crate::budget::Verdict;
-use crate::metrics::Counter;
-use crate::outbox::Unsent;
+use crate::metrics::{Counter, Metrics};
+use crate::outbox::{Outbox, Unsent};
 use crate::session::{End, Session, end_of};
 use crate::shard::{Arrival, Common, Phase, Shard};
 
@@ -68,6 +68,11 @@ async fn hello(shard: &Shard, connection: &mut dyn Connection) -> Result<Newcome
     };
     count_in(&shard.common, &message);
     let (schema, unconfirmed, token) = match decode(&message)? {
+        ClientMessage::Hello(Hello { protocol: PROTOCOL_VERSION, resume: Some(_), .. }) => {
+            shard.common.metrics.resumes_refused.add(1);
+            let text = "the session is not kept any more; open a new one";
+            return Err(End::close(CloseCode::Expired, text));
+        }
         ClientMessage::Hello(Hello { protocol: PROTOCOL_VERSION, schema, unconfirmed, token, .. }) => {
             (schema, unconfirmed, token)
         }
@@ -128,7 +133,7 @@ fn welcome(shard: &Shard, session: &mut Session, schema: SchemaHash) {
         time: clock.time,
         schema: description.hash,
         calls: 0,
-        bytes_per_second: 0,
+        bytes_per_second: shard.common.limits.bytes_per_second,
         description: (schema != description.hash).then_some(&description.json),
     };
     session.tell(&ServerMessage::Welcome(welcome), &shard.common.metrics);
@@ -165,19 +170,108 @@ fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> Result<(), E
     count_in(&shard.common, message);
     let now = Instant::now();
     let in_flight = session.calls_in_flight;
-    let handled = ClientMessage::decode_all(message).try_for_each(|message| match message.map_err(bad)? {
-        ClientMessage::Call { seq, reducer, args } => call(shard, session, (seq, reducer, args), now),
-        ClientMessage::Ping { client_us, .. } => ping(shard, session, client_us, now),
-        ClientMessage::Bye => Err(End::close(CloseCode::Normal, "goodbye")),
-        ClientMessage::Hello(_) => Err(End::close(CloseCode::BadMessage, "a second Hello")),
-        ClientMessage::Input(_)
-        | ClientMessage::Report(_)
-        | ClientMessage::Subscribe { .. }
-        | ClientMessage::Unsubscribe { .. } => Ok(()),
+    let by_datagram = session.last_lane() == Lane::Latest;
+    let handled = ClientMessage::decode_all(message).try_for_each(|message| match (message, by_datagram) {
+        (Ok(message @ (ClientMessage::Input(_) | ClientMessage::Report(_))), true) => {
+            obey(shard, session, message, now)
+        }
+        (_, true) => {
+            metrics.datagrams_refused.add(1);
+            Ok(())
+        }
+        (message, false) => obey(shard, session, message.map_err(bad)?, now),
     });
     metrics.calls_forwarded.add(u64::from(session.calls_in_flight - in_flight));
     session.tell_failed(shard.clock(session.unconfirmed), metrics);
     handled
+}
+
+/// Does one thing that a client asks for.
+fn obey(shard: &Shard, session: &mut Session, message: ClientMessage<'_>, now: Instant) -> Result<(), End> {
+    match message {
+        ClientMessage::Call { seq, reducer, args } => call(shard, session, (seq, reducer, args), now),
+        ClientMessage::Ping { client_us, .. } => ping(shard, session, client_us, now),
+        ClientMessage::Bye => Err(End::close(CloseCode::Normal, "goodbye")),
+        ClientMessage::Hello(_) => Err(End::close(CloseCode::BadMessage, "a second Hello")),
+        ClientMessage::Subscribe { query, text } => {
+            ask(shard, session, query, now, |outbox, id| outbox.subscribe(id, query, text))
+        }
+        ClientMessage::Unsubscribe { query } => {
+            ask(shard, session, query, now, |outbox, id| outbox.unsubscribe(id, query))
+        }
+        ClientMessage::Input(inputs) => input(shard, session, inputs, now),
+        ClientMessage::Report(told) => {
+            report(session, told, now, &shard.common.metrics);
+            Ok(())
+        }
+    }
+}
+
+/// Passes a query, or its end, on to the host; it counts as a call does.
+fn ask(
+    shard: &Shard,
+    session: &mut Session,
+    query: u32,
+    now: Instant,
+    pass: impl FnOnce(&Outbox, SessionId) -> Result<(), Unsent>,
+) -> Result<(), End> {
+    let text = match session.calls.ask(now) {
+        Verdict::Flooding => {
+            return Err(End::close(CloseCode::Flooding, "queries went on far beyond the rate limit"));
+        }
+        Verdict::Limited => {
+            format!("more than {} calls and queries per second", shard.common.limits.calls_per_second)
+        }
+        Verdict::Granted => match pass(&shard.outbox, session.id) {
+            Ok(()) => return Ok(()),
+            Err(Unsent::Full) => "the server has too much waiting; try again".to_owned(),
+            Err(Unsent::HostGone) => return Err(stopping()),
+        },
+    };
+    shard.common.metrics.queries_refused.add(1);
+    session.refuse_query(query, text);
+    Ok(())
+}
+
+/// Passes new inputs on to the host.
+fn input(shard: &Shard, session: &mut Session, inputs: Inputs<'_>, now: Instant) -> Result<(), End> {
+    let clock = shard.clock(session.unconfirmed);
+    let tick_us = shard.common.description.tick_us;
+    let id = session.id;
+    let slack_us = |tick| clock.slack_us(tick, tick_us, now);
+    let taken = session.inputs.take(inputs, now, slack_us, |input| shard.outbox.input(id, input).is_ok());
+    let metrics = &shard.common.metrics;
+    metrics.inputs_forwarded.add(taken.forwarded);
+    metrics.inputs_doubled.add(taken.doubled);
+    metrics.inputs_late.add(taken.late);
+    metrics.inputs_refused.add(taken.refused);
+    if taken.flooding {
+        return Err(End::close(CloseCode::Flooding, "far too many inputs"));
+    }
+    Ok(())
+}
+
+/// Counts how a client gets along; what comes more often than once a second is not.
+fn report(session: &mut Session, told: Report, now: Instant, metrics: &Metrics) {
+    if !session.reports.take(now) {
+        return;
+    }
+    metrics.reports.add(1);
+    let staleness = match told.staleness_us {
+        0..=50_000 => &metrics.reports_staleness_le_50_ms,
+        50_001..=100_000 => &metrics.reports_staleness_le_100_ms,
+        100_001..=250_000 => &metrics.reports_staleness_le_250_ms,
+        _ => &metrics.reports_staleness_above_250_ms,
+    };
+    staleness.add(1);
+    let round_trip = match told.round_trip_us {
+        0..=50_000 => &metrics.reports_round_trip_le_50_ms,
+        50_001..=150_000 => &metrics.reports_round_trip_le_150_ms,
+        _ => &metrics.reports_round_trip_above_150_ms,
+    };
+    round_trip.add(1);
+    metrics.reported_states_received.add(told.states_received.into());
+    metrics.reported_states_lost.add(told.states_lost.into());
 }
 
 fn ping(shard: &Shard, session: &mut Session, client_us: u64, now: Instant) -> Result<(), End> {

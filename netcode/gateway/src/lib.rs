@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A session knows the topics it sees from the `left` and `entered` of its [`SessionFrame`](evertick_protocol::SessionFrame)s; the
-//! blocks themselves are never opened here. The gateway knows frames, not the world. A session to which a frame has nothing to say
-//! gets no message; its client learns the time from the answers to its pings.
+//! blocks themselves are never opened here. The gateway knows frames, not the world. States are chosen for each session by how
+//! far they are from its viewpoint and how long ago it was sent them; they go as datagrams where the transport has such. A
+//! session to which a frame has nothing to say gets no message; its client learns the time from the answers to its pings.
 //!
 //! Everything has a bound, and what is beyond it has a name:
 //!
@@ -20,6 +21,9 @@
 //! | --- | --- |
 //! | frames waiting for a shard | the frame is lost, the shard's sessions are closed `TooSlow` (frames can't be skipped) |
 //! | messages or bytes waiting for one client | that session is closed `TooSlow` |
+//! | bytes per second to one client | states wait; the longer they wait, the more urgent they are; what is ordered is sent |
+//! | bytes waiting for one client, above a soft limit | it gets no states |
+//! | inputs per second; copies of one input | dropped, and counted; far beyond, the session is closed `Flooding` |
 //! | the host's inbox | a call is answered `Busy`; a new session waits, then is turned away |
 //! | calls in flight of a session | the call is answered `Busy` |
 //! | calls per second | the call is answered `RateLimited`; far beyond, the session is closed `Flooding` |
@@ -33,11 +37,14 @@ mod auth;
 mod budget;
 mod config;
 mod gateway;
+mod inputs;
 mod intake;
 mod metrics;
 mod outbox;
+mod packing;
 mod session;
 mod shard;
+mod view;
 
 pub use auth::{Account, Authenticate, Unauthorized};
 pub use config::{GatewayConfig, ServerDescription, SessionLimits};

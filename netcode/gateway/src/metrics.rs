@@ -107,6 +107,58 @@ metrics! {
     calls_busy,
     /// Pings that were answered.
     pings,
+    /// Bytes of what is ordered but for snapshots and events: roster changes, whole rows, rest values, results, message heads.
+    bytes_ordered,
+    /// Bytes of snapshots, as they were sent.
+    bytes_snapshots,
+    /// Bytes of events.
+    bytes_events,
+    /// Bytes of states that go at full rate: the nearest, and those of topics without a place.
+    bytes_states_full,
+    /// Bytes of states that go every second tick.
+    bytes_states_half,
+    /// Bytes of states that go every fourth tick.
+    bytes_states_quarter,
+    /// States that were due and were not sent because the session's byte budget was used up, or its client reads too slowly.
+    states_over_budget,
+    /// States that were due and were not sent because the datagram buffer had no room for them.
+    states_without_room,
+    /// Messages of states that were sent as datagrams, or alone when they were too long for one.
+    datagrams_out,
+    /// Messages by datagram that were dropped: they were malformed, or of a kind that must not be lost.
+    datagrams_refused,
+    /// Inputs that went to the host.
+    inputs_forwarded,
+    /// Inputs that had come before: each is sent several times.
+    inputs_doubled,
+    /// Forwarded inputs that came after their tick had started, as far as the gateway can tell.
+    inputs_late,
+    /// Inputs beyond the rate, of too many reducers, or while the host's inbox was full.
+    inputs_refused,
+    /// Subscriptions that were refused before they came to the host: beyond the rate, or its inbox was full.
+    queries_refused,
+    /// Hellos that asked for a session which is not kept any more.
+    resumes_refused,
+    /// Reports of clients that were taken.
+    reports,
+    /// Reports whose staleness (99th percentile of the age of what is shown) was at most 50 ms.
+    reports_staleness_le_50_ms,
+    /// Reports whose staleness was above 50 and at most 100 ms.
+    reports_staleness_le_100_ms,
+    /// Reports whose staleness was above 100 and at most 250 ms.
+    reports_staleness_le_250_ms,
+    /// Reports whose staleness was above 250 ms.
+    reports_staleness_above_250_ms,
+    /// Reports whose round trip took at most 50 ms.
+    reports_round_trip_le_50_ms,
+    /// Reports whose round trip took above 50 and at most 150 ms.
+    reports_round_trip_le_150_ms,
+    /// Reports whose round trip took above 150 ms.
+    reports_round_trip_above_150_ms,
+    /// State messages that clients reported to have received.
+    reported_states_received,
+    /// State messages that clients reported to have lost.
+    reported_states_lost,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use evertick_protocol::IngressBatch;
+use evertick_protocol::{IngressBatch, Input};
 use evertick_schema::{Identity, SessionId};
 use tokio::sync::{Notify, mpsc};
 
@@ -38,7 +38,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox to this inbox, whose batches hold at most `len_max` calls.
+    /// An outbox to this inbox, whose batches hold at most `len_max` entries.
     pub(crate) fn new(inbox: mpsc::Sender<IngressBatch>, len_max: usize) -> Self {
         Self {
             batch: RefCell::default(),
@@ -53,14 +53,22 @@ impl Outbox {
 
     /// Adds a call.
     pub(crate) fn call(&self, session: SessionId, seq: u32, reducer: u32, args: &[u8]) -> Result<(), Unsent> {
-        if self.host_gone.get() {
-            return Err(Unsent::HostGone);
-        }
-        if self.is_full() && !self.hand_over() {
-            return Err(Unsent::Full);
-        }
-        self.add(|batch| batch.call(session, seq, reducer, args));
-        Ok(())
+        self.try_add(|batch| batch.call(session, seq, reducer, args))
+    }
+
+    /// Adds an input.
+    pub(crate) fn input(&self, session: SessionId, input: Input<'_>) -> Result<(), Unsent> {
+        self.try_add(|batch| batch.input(session, input.reducer, input.tick, input.args))
+    }
+
+    /// Adds that a session asks for rows.
+    pub(crate) fn subscribe(&self, session: SessionId, query: u32, text: &str) -> Result<(), Unsent> {
+        self.try_add(|batch| batch.subscribe(session, query, text))
+    }
+
+    /// Adds that a session does not want the rows of a query any more.
+    pub(crate) fn unsubscribe(&self, session: SessionId, query: u32) -> Result<(), Unsent> {
+        self.try_add(|batch| batch.unsubscribe(session, query))
     }
 
     /// Adds that a session has opened, once there is room. An error says that the host is gone.
@@ -150,6 +158,17 @@ impl Outbox {
     fn is_full(&self) -> bool {
         let batch = self.batch.borrow();
         batch.len() >= self.len_max || batch.bytes() >= BATCH_BYTES_MAX
+    }
+
+    fn try_add(&self, add: impl FnOnce(&mut IngressBatch)) -> Result<(), Unsent> {
+        if self.host_gone.get() {
+            return Err(Unsent::HostGone);
+        }
+        if self.is_full() && !self.hand_over() {
+            return Err(Unsent::Full);
+        }
+        self.add(add);
+        Ok(())
     }
 
     fn add(&self, add: impl FnOnce(&mut IngressBatch)) {

@@ -5,29 +5,52 @@
 //! that nobody has to be woken as long as the client keeps up.
 
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use evertick_protocol::{
-    CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Pong, ServerMessage, SessionFrame, TopicList,
-    pack_frame,
+    CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, FramePacker, Pong, QueryOutcome, QueryReply,
+    ServerMessage,
 };
 use evertick_schema::{Identity, SessionId, Timestamp};
 use evertick_transport::{Connection, Lane, TransportError};
 
-use crate::budget::Budget;
+use crate::budget::{Bucket, Budget};
 use crate::config::SessionLimits;
+use crate::inputs::InputFilter;
 use crate::metrics::Metrics;
-
-/// Room for a frame's message beyond the size of the last one: cell blocks differ little from frame to frame.
-const FRAME_BYTES_MARGIN: usize = 128;
+use crate::packing::{Packer, Room, Stream};
 
 /// What of the last frame is asked for between frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
+    pub(crate) number: u64,
     pub(crate) tick: u64,
     pub(crate) time: Timestamp,
     pub(crate) tick_cost_us: u32,
+    /// When the tick started, as far as this shard can tell.
+    pub(crate) started: Option<Instant>,
+}
+
+impl Clock {
+    /// The clock once `frame` is there.
+    pub(crate) fn after(self, frame: &Frame, now: Instant) -> Self {
+        let Frame { number, tick, time, tick_cost_us, .. } = *frame;
+        // A tick's later frames say nothing of its start.
+        let started = if tick == self.tick {
+            self.started
+        } else {
+            now.checked_sub(Duration::from_micros(tick_cost_us.into()))
+        };
+        Self { number, tick, time, tick_cost_us, started }
+    }
+
+    /// The time from `now` until `tick` starts, in microseconds, when ticks are `tick_us` long.
+    pub(crate) fn slack_us(self, tick: u64, tick_us: u32, now: Instant) -> Option<i64> {
+        let passed = now.saturating_duration_since(self.started?).as_micros() as i64;
+        let ahead = i64::try_from(i128::from(tick) - i128::from(self.tick)).ok()?;
+        Some(ahead.saturating_mul(tick_us.into()).saturating_sub(passed))
+    }
 }
 
 /// Why a session is over.
@@ -50,17 +73,18 @@ pub(crate) struct Session {
     pub(crate) identity: Identity,
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
+    pub(crate) reports: Bucket,
+    pub(crate) inputs: InputFilter,
     pub(crate) calls_in_flight: u32,
     /// Answers to calls of the message at hand that do not go to the host.
     failed: Vec<CallReply>,
+    /// Answers to queries of the message at hand that do not go to the host.
+    refused: Vec<QueryReply>,
     /// Whether it takes frames before the disk has what they tell.
     pub(crate) unconfirmed: bool,
     connection: Box<dyn Connection>,
     limits: SessionLimits,
-    /// What it sees.
-    topics: TopicList,
-    /// Room for the next frame's message, from the last one's size.
-    frame_bytes: usize,
+    stream: Stream,
     /// Of the session's own task.
     waker: Waker,
     end: Option<End>,
@@ -85,13 +109,15 @@ impl Session {
                 limits.pings_per_second * 20,
                 now,
             ),
+            reports: Bucket::new(1, 2, now),
+            inputs: InputFilter::new(limits.inputs_per_second, now),
             calls_in_flight: 0,
             failed: Vec::new(),
+            refused: Vec::new(),
             unconfirmed,
             connection,
             limits,
-            topics: TopicList::default(),
-            frame_bytes: 0,
+            stream: Stream::new(&limits, now),
             waker: Waker::noop().clone(),
             end: None,
         }
@@ -130,15 +156,15 @@ impl Session {
     pub(crate) fn tell(&mut self, message: &ServerMessage<'_>, metrics: &Metrics) {
         let mut bytes = Vec::with_capacity(128);
         message.encode(&mut bytes);
-        self.send(Lane::Control, bytes, metrics);
+        self.send(Lane::Control, &[bytes.into()], metrics);
+        self.write();
     }
 
     pub(crate) fn pong(&mut self, client_us: u64, clock: Clock, metrics: &Metrics) {
-        let Clock { tick, time, tick_cost_us } = clock;
-        self.tell(
-            &ServerMessage::Pong(Pong { client_us, tick, time, tick_cost_us, slack_us: None }),
-            metrics,
-        );
+        let Clock { tick, time, tick_cost_us, .. } = clock;
+        let slack_us = self.inputs.take_slack_us();
+        let pong = Pong { client_us, tick, time, tick_cost_us, slack_us };
+        self.tell(&ServerMessage::Pong(pong), metrics);
     }
 
     /// Notes the answer to a call that does not go to the host.
@@ -146,20 +172,41 @@ impl Session {
         self.failed.push(CallReply { seq, result: CallOutcome::Failed { code, message, id: 0 } });
     }
 
-    /// Sends the answers to calls that did not go to the host.
+    /// Notes that a query is refused.
+    pub(crate) fn refuse_query(&mut self, query: u32, message: String) {
+        self.refused.push(QueryReply { query, outcome: QueryOutcome::Refused { message } });
+    }
+
+    /// Sends the answers to calls and queries that did not go to the host.
     pub(crate) fn tell_failed(&mut self, clock: Clock, metrics: &Metrics) {
-        if self.failed.is_empty() {
-            return;
+        for lane in [Lane::Control, Lane::World] {
+            let mut packer = FramePacker::new();
+            match lane {
+                // They may overtake the world.
+                Lane::Control => self.failed.drain(..).for_each(|reply| packer.result(&reply)),
+                _ => self.refused.drain(..).for_each(|reply| packer.query(&reply)),
+            }
+            let mut parts = Vec::new();
+            if packer.finish(clock.number, clock.tick, clock.time, &mut parts) > 0 {
+                self.send(lane, &parts, metrics);
+                self.write();
+            }
         }
-        let own = SessionFrame { results: std::mem::take(&mut self.failed), ..SessionFrame::default() };
-        let nothing_else = Frame { tick: clock.tick, time: clock.time, ..Frame::default() };
-        let mut bytes = Vec::with_capacity(128);
-        pack_frame(&nothing_else, Some(&own), &mut self.topics, &mut bytes);
-        self.send(Lane::Control, bytes, metrics);
+    }
+
+    /// The lane of the message that came last.
+    pub(crate) fn last_lane(&self) -> Lane {
+        self.connection.last_lane()
     }
 
     /// Packs a frame for this session and writes it.
-    pub(crate) fn deliver(&mut self, frame: &Frame, metrics: &Metrics) {
+    pub(crate) fn deliver<'f>(
+        &mut self,
+        frame: &'f Frame,
+        packer: &mut Packer<'f>,
+        now: Instant,
+        metrics: &Metrics,
+    ) {
         if self.end.is_some() {
             return;
         }
@@ -167,10 +214,18 @@ impl Session {
         if let Some(own) = own {
             self.count_results(&own.results, metrics);
         }
-        let mut bytes = Vec::with_capacity(self.frame_bytes);
-        if pack_frame(frame, own, &mut self.topics, &mut bytes) {
-            self.frame_bytes = bytes.len() + FRAME_BYTES_MARGIN;
-            self.send(Lane::World, bytes, metrics);
+        let room = Room {
+            datagrams: self.connection.datagrams(),
+            states: self.connection.queued().bytes <= self.limits.outgoing_bytes_soft,
+        };
+        if self.stream.pack(frame, own, room, now, packer, metrics) > 0 {
+            if !packer.world.is_empty() {
+                self.send(Lane::World, &packer.world, metrics);
+            }
+            for datagram in &packer.datagrams {
+                self.send(Lane::Latest, std::slice::from_ref(datagram), metrics);
+            }
+            self.write();
         }
         if let Some(close) = own.and_then(|own| own.close.clone()) {
             self.end(End::Close(close));
@@ -192,10 +247,14 @@ impl Session {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(results.len() as u32);
     }
 
-    fn send(&mut self, lane: Lane, message: Vec<u8>, metrics: &Metrics) {
+    fn send(&mut self, lane: Lane, message: &[Bytes], metrics: &Metrics) {
         metrics.messages_out.add(1);
-        metrics.bytes_out.add(message.len() as u64);
-        self.connection.send(lane, &[message.into()]);
+        metrics.bytes_out.add(message.iter().map(|part| part.len() as u64).sum());
+        self.connection.send(lane, message);
+    }
+
+    /// Writes what was queued, as far as the client takes it.
+    fn write(&mut self) {
         match self.connection.poll_flush(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => _ = self.end(End::Gone(error)),

@@ -20,7 +20,11 @@ use crate::config::{ServerDescription, SessionLimits};
 use crate::intake;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
+use crate::packing::Packer;
 use crate::session::{Clock, End, Session};
+
+/// Sessions that are handed a frame before what clients say gets a turn.
+const SESSIONS_AT_ONCE: usize = 64;
 
 /// A connection that a shard is to take up.
 pub(crate) enum Arrival {
@@ -152,7 +156,8 @@ impl Shard {
         frames: &mut mpsc::Receiver<(Arc<Frame>, Audience)>,
     ) {
         let clock = if audience == Audience::Unconfirmed { &self.unconfirmed } else { &self.confirmed };
-        clock.set(Clock { tick: frame.tick, time: frame.time, tick_cost_us: frame.tick_cost_us });
+        let now = std::time::Instant::now();
+        clock.set(clock.get().after(frame, now));
         // Acquire pairs with the publisher's Release: whoever sees a frame behind a hole sees the flag too.
         if self.shared.lost_frame.swap(false, Ordering::Acquire) {
             while frames.try_recv().is_ok() {}
@@ -162,17 +167,26 @@ impl Shard {
             tracing::warn!(sessions = count, "a shard fell behind and closed its sessions");
             return;
         }
-        // One long stretch of writes: the runtime's budget for one task would have them refused half-way.
-        let pack = tokio::task::unconstrained(poll_fn(|_| {
-            for session in self.sessions.borrow().values() {
-                let mut session = session.borrow_mut();
-                if audience.has(session.unconfirmed) {
-                    session.deliver(frame, &self.common.metrics);
-                }
+        // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
+        let ids: Vec<SessionId> = self.sessions.borrow().keys().copied().collect();
+        let mut packer = Packer::default();
+        for (number, ids) in ids.chunks(SESSIONS_AT_ONCE).enumerate() {
+            if number > 0 {
+                // What clients say is heard in between.
+                tokio::task::yield_now().await;
             }
-            Poll::Ready(())
-        }));
-        pack.await;
+            // A stretch of writes: the runtime's budget for one task would have them refused half-way.
+            let pack = tokio::task::unconstrained(poll_fn(|_| {
+                let sessions = self.sessions.borrow();
+                for mut session in ids.iter().filter_map(|id| Some(sessions.get(id)?.borrow_mut())) {
+                    if audience.has(session.unconfirmed) {
+                        session.deliver(frame, &mut packer, now, &self.common.metrics);
+                    }
+                }
+                Poll::Ready(())
+            }));
+            pack.await;
+        }
     }
 
     /// Ends every session, and returns how many had not ended already.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use evertick_gateway::{GatewayConfig, SessionLimits};
 use evertick_protocol::{
-    CallOutcome, Changes, ClientMessage, Close, CloseCode, FailCode, Hello, PROTOCOL_VERSION, Replica,
-    ServerMessage,
+    CallOutcome, Changes, ClientMessage, Close, CloseCode, FailCode, Hello, Input, Inputs, PROTOCOL_VERSION,
+    QueryOutcome, QueryReply, Replica, Report, Resume, ServerMessage, SessionSecret,
 };
 use evertick_schema::{EntityId, ModuleDescription, SchemaHash, SessionId};
 use evertick_transport::{
@@ -28,6 +28,7 @@ struct Raw {
     session: SessionId,
     results: Vec<(u32, CallOutcome)>,
     events: usize,
+    queries: Vec<QueryReply>,
 }
 
 impl Raw {
@@ -42,7 +43,14 @@ impl Raw {
         let module = ModuleDescription::from_json(welcome.description.unwrap()).unwrap();
         assert_eq!((&module, welcome.schema), (&description(), description().hash()));
         let replica = Replica::new(&module).unwrap();
-        Self { session: welcome.session, connection, replica, results: Vec::new(), events: 0 }
+        Self {
+            session: welcome.session,
+            connection,
+            replica,
+            results: Vec::new(),
+            events: 0,
+            queries: Vec::new(),
+        }
     }
 
     async fn call(&mut self, seq: u32, reducer: u32, args: &[u8]) {
@@ -68,6 +76,7 @@ impl Raw {
                 self.replica.apply(frame, &mut changes).unwrap();
                 self.events += changes.events().count();
                 self.results.extend(changes.results.drain(..).map(|reply| (reply.seq, reply.result)));
+                self.queries.append(&mut changes.queries);
                 Ok(())
             }
             ServerMessage::Pong(_) | ServerMessage::State(_) => Ok(()),
@@ -210,6 +219,11 @@ suite!(Loopback over_loopback, WebSocket over_websocket, Quic over_quic: [
     the_host_can_end_a_session,
     too_many_calls_are_limited_and_far_too_many_are_flooding,
     pings_are_answered_and_floods_of_them_are_not,
+    inputs_come_to_the_host_once,
+    a_flood_of_inputs_ends_a_session,
+    reports_are_counted_once_a_second,
+    queries_are_passed_on_and_answered,
+    a_session_that_is_not_kept_is_not_resumed,
     a_full_inbox_is_busy,
     many_calls_in_one_message_are_many_calls,
     calls_in_flight_have_a_bound,
@@ -389,6 +403,108 @@ async fn pings_are_answered_and_floods_of_them_are_not(over: Over) {
         send(&mut *client.connection, &ClientMessage::Ping { client_us: 0, results: 0 }).await;
     }
     assert_eq!(client.until_closed().await.code, CloseCode::Flooding);
+}
+
+/// Inputs of one reducer for ticks, newest first, as an Input message on the latest lane.
+fn send_inputs(client: &mut Raw, ticks: &[u64]) {
+    let inputs: Vec<_> = ticks.iter().map(|tick| Input { tick: *tick, reducer: 3, args: b"left" }).collect();
+    let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
+    ClientMessage::Input(Inputs::new(&inputs, &mut buffer)).encode(&mut bytes);
+    client.connection.send(Lane::Latest, &[bytes.into()]);
+}
+
+async fn inputs_come_to_the_host_once(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
+    client.call(1, Spawn::NUMBER, &[]).await;
+    client.until_results(1).await;
+    for ticks in [&[1001, 1000][..], &[1001, 1000], &[1002, 1001, 1000], &[1000]] {
+        send_inputs(&mut client, ticks);
+        client.connection.flush().await.unwrap();
+    }
+    host.until("the inputs", |host| host.metrics().inputs_doubled == 5).await;
+    host.until("the inputs at the host", |host| host.inputs().len() == 3).await;
+    assert_eq!(host.inputs(), [(1000, 3), (1001, 3), (1002, 3)]);
+    assert_eq!((host.metrics().inputs_forwarded, host.metrics().inputs_late), (3, 0));
+
+    // A Pong tells how early the latest of them was, once.
+    for early in [true, false] {
+        send(&mut *client.connection, &ClientMessage::Ping { client_us: 1, results: 0 }).await;
+        let bytes = soon(client.connection.recv()).await.unwrap();
+        let ServerMessage::Pong(pong) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
+        assert_eq!(pong.slack_us.is_some_and(|slack| slack > 0), early);
+        assert_eq!(pong.slack_us.is_some(), early);
+    }
+    // A tick that was long ago.
+    client.call(2, Spawn::NUMBER, &[]).await;
+    client.until_results(2).await;
+    let late = [Input { tick: 0, reducer: 4, args: b"" }];
+    let mut buffer = Vec::new();
+    send(&mut *client.connection, &ClientMessage::Input(Inputs::new(&late, &mut buffer))).await;
+    host.until("the late input", |host| host.metrics().inputs_late == 1).await;
+}
+
+async fn a_flood_of_inputs_ends_a_session(over: Over) {
+    let host = serve(over, &with_limits(|limits| limits.inputs_per_second = 1));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
+    let input = [Input { tick: 5, reducer: 3, args: b"" }];
+    let mut buffer = Vec::new();
+    for _ in 0..60 {
+        send(&mut *client.connection, &ClientMessage::Input(Inputs::new(&input, &mut buffer))).await;
+    }
+    assert_eq!(client.until_closed().await.code, CloseCode::Flooding);
+}
+
+async fn reports_are_counted_once_a_second(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
+    let report =
+        Report { staleness_us: 80_000, round_trip_us: 200_000, states_received: 7, ..Report::default() };
+    let mut bytes = Vec::new();
+    (0..200).for_each(|_| ClientMessage::Report(report).encode(&mut bytes));
+    ClientMessage::Call { seq: 1, reducer: Spawn::NUMBER, args: &[] }.encode(&mut bytes);
+    client.connection.send(Lane::Control, &[bytes.into()]);
+    client.connection.flush().await.unwrap();
+    client.until_results(1).await;
+    let metrics = host.metrics();
+    assert_eq!((metrics.reports, metrics.reported_states_received), (2, 14));
+    assert_eq!((metrics.reports_staleness_le_100_ms, metrics.reports_round_trip_above_150_ms), (2, 2));
+}
+
+async fn queries_are_passed_on_and_answered(over: Over) {
+    let host = serve(over, &with_limits(|limits| (limits.calls_per_second, limits.calls_burst) = (1, 2)));
+    let mut client = Raw::open(host.connection().await, b"ann").await;
+    let text = "SELECT * FROM ore";
+    for query in 1..=4 {
+        let message = match query {
+            2 => ClientMessage::Unsubscribe { query: 1 },
+            _ => ClientMessage::Subscribe { query, text },
+        };
+        send(&mut *client.connection, &message).await;
+    }
+    // Those beyond the rate are refused.
+    while client.queries.len() < 3 {
+        client.take().await.unwrap();
+    }
+    client.queries.sort_by_key(|reply| reply.query);
+    let plan = text.to_owned();
+    assert_eq!(client.queries[0], QueryReply { query: 1, outcome: QueryOutcome::Explained { plan } });
+    for reply in &client.queries[1..] {
+        assert!(
+            matches!(&reply.outcome, QueryOutcome::Refused { message } if message.contains("per second"))
+        );
+    }
+    host.until("the end of the query", |host| host.unsubscribed() == [1]).await;
+    assert_eq!(host.metrics().queries_refused, 2);
+}
+
+async fn a_session_that_is_not_kept_is_not_resumed(over: Over) {
+    let host = serve(over, &with_limits(|_| {}));
+    let resume = Resume { session: SessionId(1), secret: SessionSecret([7; 16]), results: 0 };
+    let mut bytes = Vec::new();
+    ClientMessage::Hello(Hello { resume: Some(resume), ..Hello::new(b"ann") }).encode(&mut bytes);
+    assert_eq!(turned_away(&host, &bytes).await.code, CloseCode::Expired);
+    assert_eq!((host.metrics().resumes_refused, host.metrics().sessions_opened), (1, 0));
 }
 
 async fn a_full_inbox_is_busy(over: Over) {

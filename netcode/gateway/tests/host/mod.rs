@@ -14,7 +14,7 @@ use evertick_gateway::{
 };
 use evertick_protocol::{
     Audience, BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, IngressBatch,
-    SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind, WireSchema,
+    QueryOutcome, QueryReply, SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -146,6 +146,16 @@ impl Host {
         lock(&self.inner).world.calls.clone()
     }
 
+    /// Ticks and reducers of all inputs, in the order they came.
+    pub fn inputs(&self) -> Vec<(u64, u32)> {
+        lock(&self.inner).world.inputs.clone()
+    }
+
+    /// The numbers of the queries that were ended.
+    pub fn unsubscribed(&self) -> Vec<u32> {
+        lock(&self.inner).world.unsubscribed.clone()
+    }
+
     pub fn metrics(&self) -> MetricsSnapshot {
         self.metrics.snapshot()
     }
@@ -236,6 +246,9 @@ struct World {
     version: u16,
     sessions: BTreeSet<SessionId>,
     calls: Vec<u32>,
+    /// Ticks and reducers of all inputs, in the order they came.
+    inputs: Vec<(u64, u32)>,
+    unsubscribed: Vec<u32>,
     /// By slot; entity is slot + 1.
     scores: Vec<u32>,
     changed: BTreeSet<u32>,
@@ -255,6 +268,8 @@ impl World {
             version: 0,
             sessions: BTreeSet::new(),
             calls: Vec::new(),
+            inputs: Vec::new(),
+            unsubscribed: Vec::new(),
             scores: vec![0],
             changed: BTreeSet::new(),
             known: 1,
@@ -281,7 +296,16 @@ impl World {
                 self.looking.remove(&session);
                 self.own.remove(&session);
             }
-            other => panic!("nobody asks for {other:?} yet"),
+            Ingress::Input { session, reducer, tick, .. } => {
+                assert!(self.sessions.contains(&session), "inputs come between open and close");
+                self.inputs.push((tick, reducer));
+            }
+            Ingress::Subscribe { session, query, text } => {
+                let outcome = QueryOutcome::Explained { plan: text.to_owned() };
+                self.own.entry(session).or_default().queries.push(QueryReply { query, outcome });
+            }
+            Ingress::Unsubscribe { query, .. } => self.unsubscribed.push(query),
+            Ingress::Resync { .. } => panic!("nobody asks for that"),
         }
     }
 
@@ -337,6 +361,7 @@ impl World {
         let scores: Vec<_> = self.scores.iter().map(|value| bytes(&Score { value: *value })).collect();
         let title = bytes(&Title { text: "the first".to_owned() });
         let mut frame = Frame {
+            number: self.tick,
             tick: self.tick,
             time: Timestamp(self.tick as i64 * 50_000),
             seq: self.tick,

@@ -1,0 +1,300 @@
+//! What a session is sent of a frame: first what is ordered, all of it; then states, as far as its byte budget goes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use evertick_protocol::{Frame, FramePacker, SessionFrame, StatePacker};
+use evertick_transport::Datagrams;
+
+use crate::budget::Bucket;
+use crate::config::SessionLimits;
+use crate::metrics::{Counter, Metrics};
+use crate::view::{Due, Grade, View, most_urgent_first};
+
+/// A session whose states go by datagram is sent a frame on the ordered lane at least so often, in microseconds of the world's time: its
+/// client takes states only near the newest one.
+const BEAT_US: i64 = 900_000;
+
+/// What is kept from one session to the next while a frame is handed out.
+#[derive(Default)]
+pub(crate) struct Packer<'f> {
+    frame: FramePacker,
+    states: StatePacker,
+    due: Vec<Due<'f>>,
+    /// The message on the ordered lane; none when there is nothing to say.
+    pub(crate) world: Vec<Bytes>,
+    /// Messages on the latest lane.
+    pub(crate) datagrams: Vec<Bytes>,
+}
+
+/// What a session sees, and may be sent.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    view: View,
+    /// `None` when there is no limit.
+    bytes: Option<Bucket>,
+    /// The world's time of the last message on the ordered lane.
+    beat_us: i64,
+}
+
+/// What the session's connection can take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// For states by datagram; `None` sends them in order with the rest.
+    pub(crate) datagrams: Option<Datagrams>,
+    /// Whether the client keeps up: without states, it has less to catch up with.
+    pub(crate) states: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(limits: &SessionLimits, now: Instant) -> Self {
+        let limited = limits.bytes_per_second > 0;
+        let bytes = limited.then(|| Bucket::new(limits.bytes_per_second, limits.bytes_burst, now));
+        Self { view: View::default(), bytes, beat_us: 0 }
+    }
+
+    /// Puts what the session is sent of `frame` into the packer's messages. Returns their bytes.
+    pub(crate) fn pack<'f>(
+        &mut self,
+        frame: &'f Frame,
+        own: Option<&SessionFrame>,
+        room: Room,
+        now: Instant,
+        packer: &mut Packer<'f>,
+        metrics: &Metrics,
+    ) -> usize {
+        let Packer { frame: ordered, states, due, world, datagrams } = packer;
+        world.clear();
+        datagrams.clear();
+        let shared = self.pack_ordered(frame, own, ordered, metrics);
+        due.clear();
+        let due_bytes = self.view.due(frame, due);
+        let mut budget = self.budget(ordered.bytes(), now);
+        let fits = budget >= due_bytes && room.datagrams.is_none_or(|datagrams| datagrams.room >= due_bytes);
+        if !fits {
+            most_urgent_first(due);
+        }
+        let mut full = room.datagrams.map(|datagrams| datagrams.room);
+        let mut state_bytes = 0;
+        let bytes_max = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.bytes_max);
+        if room.datagrams.is_some() && !due.is_empty() {
+            states.begin(frame.number, frame.tick, bytes_max);
+        }
+        for due in due.iter() {
+            let len = due.state.len();
+            if !room.states || budget < len {
+                metrics.states_over_budget.add(1);
+                continue;
+            }
+            if let Some(left) = &mut full {
+                // What is too long for a datagram goes by a stream of its own.
+                if len <= bytes_max && *left < len {
+                    metrics.states_without_room.add(1);
+                    continue;
+                }
+                *left = left.saturating_sub(len);
+                if !states.add(due.state) {
+                    datagrams.extend(states.finish());
+                    states.begin(frame.number, frame.tick, bytes_max);
+                    states.add(due.state);
+                }
+            } else {
+                ordered.state(due.state);
+            }
+            budget -= len;
+            state_bytes += len;
+            counter(metrics, due.grade).add(len as u64);
+            self.view.sent(due, frame.tick);
+        }
+        if room.datagrams.is_some() && !due.is_empty() {
+            datagrams.extend(states.finish());
+        }
+        metrics.datagrams_out.add(datagrams.len() as u64);
+
+        let mut bytes = ordered.finish(frame.number, frame.tick, frame.time, world);
+        if bytes > 0 {
+            self.beat_us = frame.time.0;
+        } else if !datagrams.is_empty() && frame.time.0.saturating_sub(self.beat_us) >= BEAT_US {
+            self.beat_us = frame.time.0;
+            world.push(FramePacker::beat(frame.number, frame.tick, frame.time));
+            bytes = world.iter().map(Bytes::len).sum();
+        }
+        let in_order = if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes) };
+        metrics.bytes_ordered.add(in_order.saturating_sub(shared) as u64);
+        bytes += datagrams.iter().map(Bytes::len).sum::<usize>();
+        if let Some(bucket) = &mut self.bytes {
+            bucket.spend(bytes);
+        }
+        bytes
+    }
+
+    /// Bytes that are left for states beside so many that are sent anyway.
+    fn budget(&mut self, ordered: usize, now: Instant) -> usize {
+        self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now).saturating_sub(ordered))
+    }
+
+    /// Adds all but states, and returns the bytes of snapshots and events.
+    fn pack_ordered(
+        &mut self,
+        frame: &Frame,
+        own: Option<&SessionFrame>,
+        packer: &mut FramePacker,
+        metrics: &Metrics,
+    ) -> usize {
+        let entered = own.map_or(&[][..], |own| &own.entered);
+        let (mut snapshots, mut events) = (0, 0);
+        if let Some(own) = own {
+            for topic in &own.left {
+                self.view.leave(*topic);
+                packer.left(*topic);
+            }
+            for entered in entered {
+                snapshots += entered.snapshot.wire().len();
+                packer.entered(entered);
+                // `followed` has this frame's changes already.
+                self.view.leave(entered.topic);
+            }
+            own.results.iter().for_each(|reply| packer.result(reply));
+            own.queries.iter().for_each(|reply| packer.query(reply));
+        }
+        for said in self.view.said(frame) {
+            said.ordered.iter().for_each(|block| packer.changed(block));
+        }
+        entered.iter().for_each(|entered| self.view.enter(entered));
+        if let Some(viewpoint) = own.and_then(|own| own.viewpoint) {
+            self.view.look_from(viewpoint);
+        }
+        for said in self.view.said(frame) {
+            if let Some(block) = &said.events {
+                events += block.len();
+                packer.changed(block);
+            }
+        }
+        metrics.bytes_snapshots.add(snapshots as u64);
+        metrics.bytes_events.add(events as u64);
+        snapshots + events
+    }
+}
+
+const fn counter(metrics: &Metrics, grade: Grade) -> &Counter {
+    match grade {
+        Grade::First | Grade::Full => &metrics.bytes_states_full,
+        Grade::Half => &metrics.bytes_states_half,
+        Grade::Quarter => &metrics.bytes_states_quarter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use evertick_protocol::{
+        Entered, ServerMessage, Snapshot, Square, StatePart, States, TopicFrame, TopicId, Viewpoint,
+    };
+    use evertick_schema::{SessionId, Timestamp};
+
+    use super::*;
+
+    const SESSION: SessionId = SessionId(1);
+    const CELLS: u32 = 20;
+    /// Its length, then as many bytes.
+    const STATE: [u8; 100] = [99; 100];
+    const TICK: Duration = Duration::from_millis(50);
+
+    /// Frame 1 lets the session see the cells; each has a state in each frame.
+    fn frame(number: u64) -> Frame {
+        let part = StatePart { part: 0, rows: 5, bytes: Bytes::from_static(&STATE) };
+        let states = States { parts_per_side: 1, parts: vec![part] };
+        let said = TopicFrame { states, ..TopicFrame::default() };
+        let topics = (0..CELLS).map(|cell| (TopicId(cell), said.clone())).collect();
+        let time = Timestamp(number as i64 * TICK.as_micros() as i64);
+        let mut frame = Frame { number, tick: number, time, topics, ..Frame::default() };
+        if number == 1 {
+            let entered = (0..CELLS).map(|cell| Entered {
+                topic: TopicId(cell),
+                square: Some(Square { space: 0, min: [0.0, cell as f32], size: 1.0 }),
+                snapshot: Arc::new(Snapshot::new(Bytes::from_static(&[9; 10]))),
+                followed: Vec::new(),
+            });
+            let viewpoint = Some(Viewpoint { space: 0, at: [0.5, 0.5], radius: 100.0 });
+            let own = SessionFrame { entered: entered.collect(), viewpoint, ..SessionFrame::default() };
+            frame.sessions.insert(SESSION, own);
+        }
+        frame
+    }
+
+    /// Packs frames 1 and up, a tick apart, and returns how many bytes each frame's messages on the ordered lane, and
+    /// those on the latest lane, have.
+    fn run(bytes_per_second: u32, room: Room, frames: u64, metrics: &Metrics) -> Vec<(usize, Vec<usize>)> {
+        let limits = SessionLimits { bytes_per_second, bytes_burst: 2000, ..SessionLimits::default() };
+        let start = Instant::now();
+        let mut stream = Stream::new(&limits, start);
+        let mut sent = Vec::new();
+        for number in 1..=frames {
+            let frame = frame(number);
+            let mut packer = Packer::default();
+            let now = start + TICK * number as u32;
+            let own = frame.sessions.get(&SESSION);
+            let bytes = stream.pack(&frame, own, room, now, &mut packer, metrics);
+            let world = packer.world.concat();
+            assert!(world.is_empty() || matches!(ServerMessage::decode(&world), Ok(ServerMessage::Frame(_))));
+            for datagram in &packer.datagrams {
+                assert!(matches!(ServerMessage::decode(datagram), Ok(ServerMessage::State(_))));
+            }
+            let lens: Vec<_> = packer.datagrams.iter().map(Bytes::len).collect();
+            assert_eq!(bytes, world.len() + lens.iter().sum::<usize>());
+            sent.push((world.len(), lens));
+        }
+        sent
+    }
+
+    #[test]
+    fn a_session_stays_within_its_budget_over_time() {
+        let metrics = Metrics::default();
+        let room = Room { datagrams: None, states: true };
+        // All would be 40,000 bytes a second.
+        let sent = run(10_000, room, 200, &metrics);
+        let bytes: usize = sent.iter().map(|sent| sent.0).sum();
+        // What a message has beside states was not counted before it was sent.
+        assert!((80_000..=102_000 + 64).contains(&bytes), "{bytes}");
+        let metrics = metrics.snapshot();
+        let states = metrics.bytes_states_full + metrics.bytes_states_half + metrics.bytes_states_quarter;
+        assert_eq!(metrics.bytes_snapshots, 10 * u64::from(CELLS));
+        assert_eq!(states + metrics.bytes_ordered + metrics.bytes_snapshots, bytes as u64);
+        assert!(metrics.states_over_budget > 0);
+    }
+
+    #[test]
+    fn without_a_limit_everything_is_sent() {
+        let metrics = Metrics::default();
+        let sent = run(0, Room { datagrams: None, states: true }, 100, &metrics);
+        assert!(sent.iter().all(|sent| sent.0 >= 2000), "{sent:?}");
+        assert_eq!(metrics.snapshot().states_over_budget, 0);
+    }
+
+    #[test]
+    fn states_go_as_datagrams_that_fit_and_a_beat_keeps_them_valid() {
+        let metrics = Metrics::default();
+        let datagrams = Some(Datagrams { bytes_max: 1200, room: 1500 });
+        let sent = run(0, Room { datagrams, states: true }, 100, &metrics);
+        assert!(sent[0].0 > 200);
+        let beats: Vec<_> = (1..100).filter(|frame| sent[*frame].0 > 0).collect();
+        assert_eq!(beats, [18, 36, 54, 72, 90]);
+        for (_, lens) in &sent {
+            assert_eq!(lens.len(), 2, "{lens:?}");
+            assert!(lens.iter().all(|len| *len <= 1200) && lens.iter().sum::<usize>() <= 1500 + 2 * 8);
+        }
+        let metrics = metrics.snapshot();
+        assert_eq!((metrics.datagrams_out, metrics.states_without_room), (200, 500));
+    }
+
+    #[test]
+    fn who_reads_too_slowly_gets_no_states_but_what_is_ordered() {
+        let metrics = Metrics::default();
+        let sent = run(0, Room { datagrams: None, states: false }, 3, &metrics);
+        assert!(sent[0].0 > 200);
+        assert_eq!(sent[1..], [(0, vec![]), (0, vec![])]);
+        assert_eq!(metrics.snapshot().states_over_budget, 60);
+    }
+}

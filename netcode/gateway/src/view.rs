@@ -1,0 +1,321 @@
+//! What a session sees, and which states of it are due.
+//!
+//! Hot: runs for each session and frame that has states. How often a part is due depends on its distance from the viewpoint, which is
+//! looked at again only when the view or how a topic is cut has changed, and every [`REFRESH_TICKS`] for the rows that came and went.
+//! How long ago a part was sent follows from the tick it was sent in, so what is skipped costs nothing but the look.
+
+use bytes::Bytes;
+use evertick_protocol::{Entered, Frame, Square, States, TopicFrame, TopicId, Viewpoint};
+
+/// The nearest parts with so many moving rows together are always sent, and first.
+const NEAREST_ROWS: u32 = 50;
+/// With more moving rows in view, what is near but not nearest goes every second tick only.
+const DENSE_ROWS: u32 = 200;
+/// Ticks after which distances are looked at again.
+const REFRESH_TICKS: u64 = 20;
+/// Parts of a topic: they are numbered by a byte.
+const PARTS_MAX: usize = 256;
+
+/// A session's topics.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// By topic, ascending.
+    topics: Vec<Seen>,
+    viewpoint: Option<Viewpoint>,
+    /// Whether the parts' urgencies are out of date, and the tick they are from.
+    stale: bool,
+    graded: u64,
+}
+
+/// A topic that a session sees.
+#[derive(Debug)]
+struct Seen {
+    id: TopicId,
+    square: Option<Square>,
+    parts_per_side: u8,
+    /// By number, as far as any has moved.
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// The tick it was last sent in, its lower half.
+    sent: u32,
+    grade: Grade,
+}
+
+/// How urgent a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Grade {
+    /// Always sent, before all else: the nearest, and what has no place.
+    First,
+    /// Each tick.
+    Full,
+    /// Every second tick.
+    Half,
+    /// Every fourth tick.
+    Quarter,
+}
+
+impl Grade {
+    const fn interval(self) -> u32 {
+        match self {
+            Self::First | Self::Full => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+        }
+    }
+}
+
+/// A state that is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due<'f> {
+    pub(crate) state: &'f Bytes,
+    pub(crate) grade: Grade,
+    /// The higher, the more urgent: ticks since it was sent by the ticks between two times it should be, in quarters.
+    score: u32,
+    topic: u32,
+    part: u8,
+}
+
+impl View {
+    /// A topic is seen no more.
+    pub(crate) fn leave(&mut self, topic: TopicId) {
+        if let Ok(at) = self.find(topic) {
+            self.topics.remove(at);
+        }
+    }
+
+    /// A topic is seen from now on, or anew.
+    pub(crate) fn enter(&mut self, entered: &Entered) {
+        let seen = Seen { id: entered.topic, square: entered.square, parts_per_side: 1, parts: Vec::new() };
+        match self.find(entered.topic) {
+            Ok(at) => self.topics[at] = seen,
+            Err(at) => self.topics.insert(at, seen),
+        }
+        self.stale = true;
+    }
+
+    /// The session looks from somewhere else.
+    pub(crate) const fn look_from(&mut self, viewpoint: Viewpoint) {
+        self.viewpoint = Some(viewpoint);
+        self.stale = true;
+    }
+
+    fn find(&self, topic: TopicId) -> Result<usize, usize> {
+        self.topics.binary_search_by_key(&topic, |seen| seen.id)
+    }
+
+    /// What the frame has of the topics.
+    pub(crate) fn said<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f TopicFrame> {
+        self.topics.iter().filter_map(|seen| frame.topics.get(&seen.id))
+    }
+
+    /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
+    pub(crate) fn due<'f>(&mut self, frame: &'f Frame, due: &mut Vec<Due<'f>>) -> usize {
+        if self.stale || frame.tick.saturating_sub(self.graded) >= REFRESH_TICKS {
+            self.grade(frame);
+        }
+        let tick = frame.tick as u32;
+        let mut bytes = 0;
+        for (topic, seen) in self.topics.iter_mut().enumerate() {
+            let Some(said) = frame.topics.get(&seen.id) else { continue };
+            if said.states.parts.is_empty() {
+                continue;
+            }
+            if seen.prepare(&said.states, tick) {
+                self.stale = true; // graded with the next frame
+            }
+            for state in &said.states.parts {
+                let Part { sent, grade } = seen.parts[usize::from(state.part)];
+                let (age, interval) = (tick.wrapping_sub(sent), grade.interval());
+                if age < interval && interval > 1 {
+                    continue;
+                }
+                bytes += state.bytes.len();
+                let score = age.min(1 << 16) * 4 / interval;
+                due.push(Due { state: &state.bytes, grade, score, topic: topic as u32, part: state.part });
+            }
+        }
+        bytes
+    }
+
+    /// A state that [`Self::due`] found has been sent with the frame of `tick`.
+    pub(crate) fn sent(&mut self, due: &Due<'_>, tick: u64) {
+        self.topics[due.topic as usize].parts[usize::from(due.part)].sent = tick as u32;
+    }
+
+    /// Gives each part the grade that its distance has, going by the rows that move in `frame`.
+    fn grade(&mut self, frame: &Frame) {
+        self.stale = false;
+        self.graded = frame.tick;
+        let mut placed = Vec::new();
+        for (topic, seen) in self.topics.iter_mut().enumerate() {
+            let Some(said) = frame.topics.get(&seen.id) else { continue };
+            seen.prepare(&said.states, frame.tick as u32);
+            for state in &said.states.parts {
+                let part = &mut seen.parts[usize::from(state.part)];
+                part.grade = Grade::First;
+                if let (Some(square), Some(viewpoint)) = (seen.square, self.viewpoint)
+                    && square.space == viewpoint.space
+                {
+                    let away = distance(&square, seen.parts_per_side, state.part, &viewpoint);
+                    let away = away / viewpoint.radius.max(f32::MIN_POSITIVE);
+                    placed.push((away, topic, state.part, u32::from(state.rows)));
+                }
+            }
+        }
+        placed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let dense = placed.iter().map(|part| part.3).sum::<u32>() > DENSE_ROWS;
+        let mut rows_before = 0;
+        for (away, topic, part, rows) in placed {
+            let grade = if rows_before < NEAREST_ROWS {
+                Grade::First
+            } else if away < 0.5 {
+                if dense { Grade::Half } else { Grade::Full }
+            } else if away < 0.75 {
+                Grade::Half
+            } else {
+                Grade::Quarter
+            };
+            rows_before += rows;
+            self.topics[topic].parts[usize::from(part)].grade = grade;
+        }
+    }
+}
+
+impl Seen {
+    /// Makes room for the parts of these states; returns whether they were not known.
+    fn prepare(&mut self, states: &States, tick: u32) -> bool {
+        if self.parts_per_side != states.parts_per_side {
+            self.parts_per_side = states.parts_per_side;
+            self.parts.clear();
+        }
+        let last = states.parts.iter().map(|state| usize::from(state.part)).max().unwrap_or(0);
+        let new = last >= self.parts.len();
+        if new {
+            // Everything is due that was never sent; within a topic without a place, all of it anyway.
+            let sent = tick.wrapping_sub(Grade::Quarter.interval());
+            self.parts.resize((last + 1).min(PARTS_MAX), Part { sent, grade: Grade::First });
+        }
+        new
+    }
+}
+
+/// From the viewpoint to the nearest point of a part.
+fn distance(square: &Square, parts_per_side: u8, part: u8, viewpoint: &Viewpoint) -> f32 {
+    let per_side = parts_per_side.max(1);
+    let size = square.size / f32::from(per_side);
+    let at = [part % per_side, part / per_side];
+    let away = |axis: usize| {
+        let min = square.min[axis] + f32::from(at[axis]) * size;
+        (min - viewpoint.at[axis]).max(viewpoint.at[axis] - (min + size)).max(0.0)
+    };
+    away(0).hypot(away(1))
+}
+
+/// Puts what is most urgent first.
+pub(crate) fn most_urgent_first(due: &mut [Due<'_>]) {
+    due.sort_unstable_by_key(|due| (due.grade != Grade::First, std::cmp::Reverse(due.score)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use evertick_protocol::{Snapshot, StatePart};
+
+    use super::*;
+
+    /// Cells of 10 units in a row; the viewpoint is in the first, and sees 100.
+    fn view(cells: u32) -> View {
+        let mut view = View::default();
+        view.look_from(Viewpoint { space: 0, at: [5.0, 5.0], radius: 100.0 });
+        for cell in 0..cells {
+            let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
+            let snapshot = Arc::new(Snapshot::new(Bytes::new()));
+            let (topic, followed) = (TopicId(cell), Vec::new());
+            view.enter(&Entered { topic, square: Some(square), snapshot, followed });
+        }
+        view
+    }
+
+    fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
+        let parts = (0..parts_per_side * parts_per_side).map(|part| StatePart {
+            part,
+            rows,
+            bytes: Bytes::from_static(&[7; 100]),
+        });
+        let states = States { parts_per_side, parts: parts.collect() };
+        let said = TopicFrame { states, ..TopicFrame::default() };
+        let topics = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
+        Frame { number: tick, tick, topics, ..Frame::default() }
+    }
+
+    /// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
+    fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
+        let mut sent = vec![0; cells as usize];
+        for tick in 100..140 {
+            let frame = frame(tick, cells, 1, rows);
+            let mut due = Vec::new();
+            let bytes = view.due(&frame, &mut due);
+            assert_eq!(bytes, due.len() * 100);
+            most_urgent_first(&mut due);
+            for due in due.iter().take(bytes_max / 100) {
+                sent[due.topic as usize] += 1;
+                view.sent(due, tick);
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn far_cells_come_less_often() {
+        // Few rows in all, then many: two cells with 26 rows each hold the nearest 50.
+        let all = sent(&mut view(10), 10, 15, usize::MAX);
+        assert_eq!(all, [40, 40, 40, 40, 40, 40, 20, 20, 10, 10]);
+        let dense = sent(&mut view(10), 10, 26, usize::MAX);
+        assert_eq!(dense, [40, 40, 20, 20, 20, 20, 20, 20, 10, 10]);
+    }
+
+    #[test]
+    fn with_a_small_budget_the_nearest_go_at_full_rate_and_nobody_starves() {
+        let sent = sent(&mut view(10), 10, 26, 300);
+        assert_eq!(sent[..2], [40, 40]);
+        assert!(sent[2..].iter().all(|count| (2..=20).contains(count)), "{sent:?}");
+        assert_eq!(sent.iter().sum::<u32>(), 3 * 40);
+    }
+
+    #[test]
+    fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
+        let mut view = view(1);
+        for (tick, per_side) in [(1, 1), (2, 8), (3, 2), (4, 0)] {
+            let mut due = Vec::new();
+            let frame = frame(tick, 1, per_side, 30);
+            view.due(&frame, &mut due);
+            assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
+        }
+        let mut numbered = frame(5, 1, 1, 3);
+        let parts = &mut numbered.topics.get_mut(&TopicId(0)).unwrap().states.parts;
+        parts[0].part = 255;
+        let mut due = Vec::new();
+        view.due(&numbered, &mut due);
+        assert_eq!(due.len(), 1);
+        view.sent(&due[0], 5);
+        view.leave(TopicId(0));
+        view.leave(TopicId(0));
+        due.clear();
+        assert_eq!(view.due(&numbered, &mut due), 0);
+    }
+
+    #[test]
+    fn distances_are_those_of_the_parts() {
+        let square = Square { space: 0, min: [0.0, 0.0], size: 64.0 };
+        let viewpoint = Viewpoint { space: 0, at: [-3.0, -4.0], radius: 1.0 };
+        assert_eq!(distance(&square, 1, 0, &viewpoint), 5.0);
+        let inside = Viewpoint { space: 0, at: [40.0, 3.0], radius: 1.0 };
+        assert_eq!(distance(&square, 2, 1, &inside), 0.0);
+        assert_eq!(distance(&square, 2, 0, &inside), 8.0);
+        assert_eq!(distance(&square, 2, 3, &inside), 29.0);
+    }
+}
