@@ -20,7 +20,8 @@ use oracle::{Facts, Oracle, hex};
 
 #[derive(Clone, Debug)]
 enum Step {
-    List(Box<Listing>),
+    /// A new listing, with stock and place.
+    List(Box<Listing>, Option<(u16, i32)>, Option<([f32; 2], u32)>),
     /// A new entity with stock and place, but no listing.
     Spawn,
     Change(prop::sample::Index, Box<Listing>),
@@ -33,7 +34,7 @@ enum Step {
 }
 
 fn coordinate() -> impl Strategy<Value = f32> {
-    prop_oneof![(-40i32..40).prop_map(|at| at as f32 / 2.0), select(vec![f32::NAN, -0.0, 1e30])]
+    prop_oneof![8 => (-24i32..24).prop_map(|at| at as f32 / 2.0), 1 => select(vec![f32::NAN, -0.0, 1e30])]
 }
 
 fn floats() -> impl Strategy<Value = f64> {
@@ -91,9 +92,9 @@ fn listings() -> impl Strategy<Value = Box<Listing>> {
 fn steps() -> impl Strategy<Value = Step> {
     let index = any::<prop::sample::Index>;
     let stocks = || prop::option::weighted(0.8, (0u16..5, -3i32..3));
-    let places = || prop::option::weighted(0.8, ([coordinate(), coordinate()], 0u32..2));
+    let places = || prop::option::weighted(0.8, ([coordinate(), coordinate()], select(vec![0, 0, 0, 1])));
     prop_oneof![
-        4 => listings().prop_map(Step::List),
+        4 => (listings(), stocks(), places()).prop_map(|(listing, stock, place)| Step::List(listing, stock, place)),
         1 => Just(Step::Spawn),
         4 => (index(), listings()).prop_map(|(at, to)| Step::Change(at, to)),
         4 => (index(), stocks()).prop_map(|(at, to)| Step::Stock(at, to)),
@@ -167,7 +168,11 @@ fn terms(stock: bool, place: bool) -> BoxedStrategy<String> {
         let there = (corner(), corner()).prop_map(|(x, y)| format!("near({x}, {y}, 10, 1)"));
         let within = (corner(), corner(), 0i32..30, 0i32..30)
             .prop_map(|(x, y, w, h)| format!("within({x}, {y}, {}, {})", x + w, y + h));
-        terms.extend([near.boxed(), there.boxed(), within.boxed(), number("Position.at.x", FLOATS).boxed()]);
+        let area = prop_oneof![3 => near, 1 => there, 2 => within].boxed();
+        // As often as all others together, because they are matched in a way of their own.
+        let others = terms.len();
+        terms.extend(std::iter::repeat_n(area, others));
+        terms.push(number("Position.at.x", FLOATS).boxed());
     }
     prop::strategy::Union::new(terms).boxed()
 }
@@ -220,11 +225,14 @@ impl Run {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::List(mut listing) => {
+            Step::List(mut listing, stocked, placed) => {
                 self.next += 1;
                 listing.id = self.next;
                 let entity = self.market.list(&listing);
-                self.facts.insert(entity, Facts { entity, listing: Some(*listing), ..Facts::default() });
+                self.put(entity, STOCK, stocked.map(|(count, code)| stock(count, code)));
+                self.put(entity, POSITION, placed.map(|(at, space)| position(at, space)));
+                let facts = Facts { entity, listing: Some(*listing), stock: stocked, position: placed };
+                self.facts.insert(entity, facts);
             }
             Step::Spawn => {
                 let entity = self.market.write(|tx, _| tx.spawn());
