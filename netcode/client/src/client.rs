@@ -199,7 +199,7 @@ impl Client {
 
     /// Shows at once what inputs of type `C` do to the row of type `T` of `entity`. `step` does to the row what one of them does in a tick of so
     /// many seconds; it is the function that the module has for it (`#[predict]`), and is called again and again for the same input, as
-    /// news comes. A panic in it ends the session.
+    /// news comes. It may depend on nothing else, and must not use the client: the replica is locked. A panic in it ends the session.
     ///
     /// ```ignore
     /// let body = client.predict(me, |body: &mut Body, input: &steer::Call, seconds| walk(body, input.toward, seconds))?;

@@ -81,7 +81,7 @@ impl Link {
     fn go_on(&mut self, connection: Box<dyn Connection>, greeting: Greeting) -> Vec<(Lane, Bytes)> {
         let results = self.shared.resume().results;
         self.shared.set_resume(greeting.session, greeting.secret, results);
-        self.connect_over(connection, true);
+        self.connect_over(connection, greeting.tick, true);
         let missed: Vec<u32> = self.calls.keys().copied().filter(|seq| *seq > greeting.calls).collect();
         missed.into_iter().for_each(|seq| self.write_call(seq));
         self.hand_over();
@@ -105,14 +105,17 @@ impl Link {
         for (_, call) in std::mem::take(&mut self.calls) {
             let _caller_gave_up = call.answer.send(Err(why.clone()));
         }
-        self.connect_over(connection, false);
+        self.connect_over(connection, greeting.tick, false);
         Ok(greeting.early)
     }
 
-    fn connect_over(&mut self, connection: Box<dyn Connection>, resumed: bool) {
+    fn connect_over(&mut self, connection: Box<dyn Connection>, tick: u64, resumed: bool) {
         self.connection = connection;
         self.connected = true;
-        self.shared.timing().reconnected(resumed);
+        let mut timing = self.shared.timing();
+        timing.reconnected(resumed);
+        timing.observe(tick, self.shared.now());
+        drop(timing);
         self.shared.tally.came_back(resumed);
         self.shared.state.send_replace(ConnectionState::Connected);
     }

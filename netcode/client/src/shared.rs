@@ -73,6 +73,8 @@ impl Shared {
         let mut replica = Replica::with_bytes_max(&types.module, options.replica_bytes_max)?;
         replica.set_tick_us(greeting.tick_us);
         let &Greeting { session, secret, .. } = greeting;
+        let (epoch, mut timing) = (Instant::now(), Timing::new(greeting.tick_us));
+        timing.observe(greeting.tick, epoch.elapsed());
         Ok(Self {
             types: Arc::new(types),
             identity: greeting.identity,
@@ -84,10 +86,10 @@ impl Shared {
             resume: Mutex::new(Resume { session, secret, results }),
             replica: replica.into(),
             replica_bytes_max: options.replica_bytes_max,
-            timing: Mutex::new(Timing::new(greeting.tick_us)),
+            timing: timing.into(),
             watchers: Mutex::default(),
             inputs: Notify::new(),
-            epoch: Instant::now(),
+            epoch,
         })
     }
 
