@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use evertick_client::{
-    CallError, Change, Client, ClientOptions, CloseCode, Conditions, ConnectError, ConnectOptions,
-    ConnectionState, Disconnected, FailCode, InputError, RowTypeError, StreamError, tls,
+    CallError, Change, Client, ClientOptions, CloseCode, ConnectError, ConnectOptions, Disconnected,
+    FailCode, RowTypeError, StreamError, tls,
 };
 use evertick_gateway::GatewayConfig;
 use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, SessionSecret, Welcome};
