@@ -117,7 +117,7 @@ impl Session {
             unconfirmed,
             connection,
             limits,
-            stream: Stream::new(&limits, now),
+            stream: Stream::new(id, &limits, now),
             waker: Waker::noop().clone(),
             end: None,
         }

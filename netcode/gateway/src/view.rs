@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use evertick_protocol::{Entered, Frame, Square, States, TopicFrame, TopicId, Viewpoint};
+use evertick_schema::SessionId;
 
 /// The nearest parts with so many moving rows together are always sent, and first.
 const NEAREST_ROWS: u32 = 50;
@@ -13,6 +14,8 @@ const NEAREST_ROWS: u32 = 50;
 const DENSE_ROWS: u32 = 200;
 /// Ticks after which distances are looked at again.
 const REFRESH_TICKS: u64 = 20;
+/// More than any age scores.
+const FIRST: u32 = 1 << 20;
 /// Parts of a topic: they are numbered by a byte.
 const PARTS_MAX: usize = 256;
 
@@ -25,6 +28,8 @@ pub(crate) struct View {
     /// Whether the parts' urgencies are out of date, and the tick they are from.
     stale: bool,
     graded: u64,
+    /// Of the sessions that come at once, not all look at distances in the same tick.
+    phase: u64,
 }
 
 /// A topic that a session sees.
@@ -72,13 +77,18 @@ impl Grade {
 pub(crate) struct Due<'f> {
     pub(crate) state: &'f Bytes,
     pub(crate) grade: Grade,
-    /// The higher, the more urgent: ticks since it was sent by the ticks between two times it should be, in quarters.
+    /// The higher, the more urgent: [`FIRST`] for that grade, and ticks since it was sent by the ticks between two times it should be, in quarters.
     score: u32,
     topic: u32,
     part: u8,
 }
 
 impl View {
+    /// The view of the session of this number, without topics.
+    pub(crate) fn new(session: SessionId) -> Self {
+        Self { phase: session.0 % REFRESH_TICKS, ..Self::default() }
+    }
+
     /// A topic is seen no more.
     pub(crate) fn leave(&mut self, topic: TopicId) {
         if let Ok(at) = self.find(topic) {
@@ -113,8 +123,12 @@ impl View {
 
     /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
     pub(crate) fn due<'f>(&mut self, frame: &'f Frame, due: &mut Vec<Due<'f>>) -> usize {
-        if self.stale || frame.tick.saturating_sub(self.graded) >= REFRESH_TICKS {
+        if self.stale {
             self.grade(frame);
+            self.graded = frame.tick.saturating_sub(self.phase);
+        } else if frame.tick.saturating_sub(self.graded) >= REFRESH_TICKS {
+            self.grade(frame);
+            self.graded = frame.tick;
         }
         let tick = frame.tick as u32;
         let mut bytes = 0;
@@ -133,7 +147,8 @@ impl View {
                     continue;
                 }
                 bytes += state.bytes.len();
-                let score = age.min(1 << 16) * 4 / interval;
+                let first = if grade == Grade::First { FIRST } else { 0 };
+                let score = first + age.min(1 << 16) * 4 / interval;
                 due.push(Due { state: &state.bytes, grade, score, topic: topic as u32, part: state.part });
             }
         }
@@ -148,7 +163,6 @@ impl View {
     /// Gives each part the grade that its distance has, going by the rows that move in `frame`.
     fn grade(&mut self, frame: &Frame) {
         self.stale = false;
-        self.graded = frame.tick;
         let mut placed = Vec::new();
         for (topic, seen) in self.topics.iter_mut().enumerate() {
             let Some(said) = frame.topics.get(&seen.id) else { continue };
@@ -214,9 +228,16 @@ fn distance(square: &Square, parts_per_side: u8, part: u8, viewpoint: &Viewpoint
     away(0).hypot(away(1))
 }
 
-/// Puts what is most urgent first.
-pub(crate) fn most_urgent_first(due: &mut [Due<'_>]) {
-    due.sort_unstable_by_key(|due| (due.grade != Grade::First, std::cmp::Reverse(due.score)));
+/// Puts what is most urgent first, as far as `budget` bytes of the `bytes` that all are go, with some to spare; the rest follows in any order.
+pub(crate) fn most_urgent_first(due: &mut [Due<'_>], bytes: usize, budget: usize) {
+    let each = (bytes / due.len().max(1)).max(1);
+    let wanted = (budget / each).saturating_mul(2).saturating_add(8);
+    let key = |due: &Due<'_>| std::cmp::Reverse(due.score);
+    if wanted < due.len() {
+        due.select_nth_unstable_by_key(wanted, key);
+    }
+    let wanted = wanted.min(due.len());
+    due[..wanted].sort_unstable_by_key(key);
 }
 
 #[cfg(test)]
@@ -260,7 +281,7 @@ mod tests {
             let mut due = Vec::new();
             let bytes = view.due(&frame, &mut due);
             assert_eq!(bytes, due.len() * 100);
-            most_urgent_first(&mut due);
+            most_urgent_first(&mut due, bytes, bytes_max);
             for due in due.iter().take(bytes_max / 100) {
                 sent[due.topic as usize] += 1;
                 view.sent(due, tick);
