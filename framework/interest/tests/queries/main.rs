@@ -128,11 +128,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn clients_have_what_they_ask_for_and_may_see(ops in prop::collection::vec(ops(), 1..150)) {
+    fn clients_have_what_they_ask_for_and_may_see(
+        asked in [prop::collection::vec(0..QUERIES.len(), 1..4), prop::collection::vec(0..QUERIES.len(), 1..4)],
+        ops in prop::collection::vec(ops(), 1..150),
+    ) {
         let mut server = Server::new(InterestConfig::default());
         let mut entities = Vec::new();
-        for session in 0..2 {
-            server.open(session, session as u8);
+        // To begin with, there is something of everything, and everybody has something of it in view.
+        let rows = (WARE..=QUEST).chain([HERB, DEED]).enumerate();
+        let spawn = |(at, row)| Op::Spawn { row, values: [at as u32 % 3, 1], at: [30.0 * at as f32 - 90.0, 0.0] };
+        let own = |which| Op::Own { which, who: which as u8 % 2 };
+        let mut start: Vec<Op> = rows.map(spawn).chain((0..7).map(own)).collect();
+        for (session, queries) in asked.into_iter().enumerate() {
+            let (who, session) = (session as u8, session as u64);
+            start.push(Op::Open { session, who });
+            start.push(Op::Look { session, at: [0.0, 0.0], radius: 80.0 });
+            start.push(Op::Join { session, group: session });
+            let asks = queries.into_iter().zip(10..);
+            start.extend(asks.map(|(query, number)| Op::Subscribe { session, number, query }));
+        }
+        start.push(Op::Frame);
+        for op in start {
+            apply(&mut server, &mut entities, op);
         }
         for op in ops.into_iter().chain([Op::Frame]) {
             apply(&mut server, &mut entities, op);
