@@ -1,5 +1,11 @@
 //! What the macros say about how rows and inputs travel, and predictions run natively.
-#![allow(clippy::unwrap_used, dead_code, missing_docs, reason = "tests; reducers do not run here")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests; reducers do not run here"
+)]
 
 use evertick_module::native::Instance;
 use evertick_module::prelude::*;
@@ -41,7 +47,7 @@ use steering::steer;
 
 /// Takes some of the input's arguments, in an order of its own.
 #[predict(input = self::steering::steer)]
-fn walk(body: &mut Body, run: bool, toward: Vec2, seconds: f32) {
+pub fn walk(body: &mut Body, run: bool, toward: Vec2, seconds: f32) {
     body.at += toward * seconds * if run { 2.0 } else { 1.0 };
 }
 

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::HostConfig;
 use crate::control::{Control, Request};
 use crate::disk::{Disk, Health};
+use crate::input::Inputs;
 use crate::metrics::{HostMetrics, add};
 use crate::pace::Pace;
 use crate::rate::RateLimits;
@@ -29,6 +30,7 @@ pub struct Host {
     pub(crate) interest: Interest,
     pub(crate) reducers: Vec<Option<RateDef>>,
     pub(crate) rates: RateLimits,
+    pub(crate) inputs: Inputs,
     pub(crate) sessions: HashMap<SessionId, Caller>,
     inbox: Receiver<IngressBatch>,
     /// What was taken from the inbox last; what is left of it is next.
@@ -71,6 +73,7 @@ impl Host {
             interest,
             reducers: description.reducers.iter().map(|reducer| reducer.rate).collect(),
             rates: RateLimits::default(),
+            inputs: Inputs::new(description),
             sessions: HashMap::new(),
             inbox,
             batch: IngressBatch::default(),
@@ -182,6 +185,7 @@ impl Host {
     fn tick(&mut self) {
         let start = Instant::now();
         let now = self.clock.now();
+        self.run_inputs(now);
         self.disk.cause(now, CauseRef::Tick);
         let report = self.simulation.tick(now);
         add(&self.metrics.timers, u64::from(report.timers_fired));

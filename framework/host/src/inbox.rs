@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use evertick_durability::CauseRef;
-use evertick_protocol::{CallOutcome, CallReply, Close, CloseCode, FailCode, Ingress, QueryOutcome, QueryReply, SessionFrame};
+use evertick_protocol::{
+    CallOutcome, CallReply, Close, CloseCode, FailCode, Ingress, QueryOutcome, QueryReply, SessionFrame,
+};
 use evertick_schema::{SessionId, Timestamp};
 use evertick_world::{Call, CallError, CallResult, Caller};
 use hashbrown::HashMap;
@@ -26,7 +28,8 @@ impl Host {
             Ingress::Close { session } => self.close(session, now),
             Ingress::Subscribe { session, query, text } => self.interest.subscribe(session, query, text),
             Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
-            Ingress::Input { .. } | Ingress::Resync { .. } => {}
+            Ingress::Input { session, reducer, tick, args } => self.take_input(session, reducer, tick, args),
+            Ingress::Resync { .. } => {}
         }
     }
 
@@ -102,6 +105,7 @@ impl Host {
     fn forget(&mut self, session: SessionId) -> Option<Caller> {
         let caller = self.sessions.remove(&session)?;
         self.interest.close(session);
+        self.inputs.forget(session);
         let limited = self.reducers.iter().enumerate().filter(|(_, rate)| rate.is_some());
         self.rates.forget(session, limited.map(|(reducer, _)| reducer as u32));
         self.count_sessions();
@@ -144,7 +148,7 @@ impl Host {
 fn failed(error: &CallError) -> CallOutcome {
     let (code, id) = match error {
         CallError::UnknownReducer => (FailCode::UnknownReducer, 0),
-        CallError::Forbidden => (FailCode::Forbidden, 0),
+        CallError::Forbidden | CallError::WrongKind(_) => (FailCode::Forbidden, 0),
         CallError::BadArguments(_) => (FailCode::BadArguments, 0),
         CallError::Internal { id } => (FailCode::Internal, *id),
     };

@@ -19,6 +19,7 @@ mod control;
 mod disk;
 mod host;
 mod inbox;
+mod input;
 mod metrics;
 mod pace;
 mod rate;

@@ -18,6 +18,11 @@ pub struct HostMetrics {
     pub(crate) calls_ok: AtomicU64,
     pub(crate) calls_refused: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
+    pub(crate) inputs_run: AtomicU64,
+    pub(crate) inputs_late: AtomicU64,
+    pub(crate) inputs_refused: AtomicU64,
+    pub(crate) inputs_old: AtomicU64,
+    pub(crate) inputs_bad: AtomicU64,
     pub(crate) timers: AtomicU64,
     pub(crate) systems: AtomicU64,
     pub(crate) faults: AtomicU64,
@@ -72,6 +77,16 @@ pub struct HostSnapshot {
     pub calls_refused: u64,
     /// Calls that failed: unknown, forbidden, bad arguments, over the rate, or an internal fault.
     pub calls_failed: u64,
+    /// Inputs that ran.
+    pub inputs_run: u64,
+    /// Inputs that were due at an earlier tick than the one that they ran at, or were refused at.
+    pub inputs_late: u64,
+    /// Inputs that the module refused, or that failed.
+    pub inputs_refused: u64,
+    /// Inputs that were there already, or came after a newer one.
+    pub inputs_old: u64,
+    /// Inputs that are none: not an input reducer, too far ahead, bad or not finite arguments.
+    pub inputs_bad: u64,
     /// Timers that fired.
     pub timers: u64,
     /// System runs.
@@ -108,6 +123,11 @@ impl Default for HostMetrics {
             calls_ok: AtomicU64::new(0),
             calls_refused: AtomicU64::new(0),
             calls_failed: AtomicU64::new(0),
+            inputs_run: AtomicU64::new(0),
+            inputs_late: AtomicU64::new(0),
+            inputs_refused: AtomicU64::new(0),
+            inputs_old: AtomicU64::new(0),
+            inputs_bad: AtomicU64::new(0),
             timers: AtomicU64::new(0),
             systems: AtomicU64::new(0),
             faults: AtomicU64::new(0),
@@ -144,6 +164,11 @@ impl HostMetrics {
             calls_ok: get(&self.calls_ok),
             calls_refused: get(&self.calls_refused),
             calls_failed: get(&self.calls_failed),
+            inputs_run: get(&self.inputs_run),
+            inputs_late: get(&self.inputs_late),
+            inputs_refused: get(&self.inputs_refused),
+            inputs_old: get(&self.inputs_old),
+            inputs_bad: get(&self.inputs_bad),
             timers: get(&self.timers),
             systems: get(&self.systems),
             faults: get(&self.faults),

@@ -50,6 +50,9 @@ pub enum CallError {
     /// The caller may not call it.
     #[error("the caller may not call this reducer")]
     Forbidden,
+    /// It is an input, or it was sent as one and is none.
+    #[error("{0}")]
+    WrongKind(&'static str),
     /// The arguments are not a row of the reducer's parameters.
     #[error("bad arguments: {0}")]
     BadArguments(String),
@@ -81,9 +84,18 @@ impl Reducer {
     }
 
     /// Whether `caller` may call it. The server itself, which is nobody, may call anything.
-    pub(crate) fn admit(&self, caller: &Caller) -> Result<(), CallError> {
-        if self.def.kind != ReducerKind::Call {
-            return Err(CallError::Forbidden);
+    pub(crate) fn admit(&self, caller: &Caller, kind: ReducerKind) -> Result<(), CallError> {
+        match (self.def.kind, kind) {
+            (is, wanted) if is == wanted => {}
+            (ReducerKind::Input, _) => {
+                return Err(CallError::WrongKind(
+                    "this reducer is an input: send it for a tick, not as a call",
+                ));
+            }
+            (_, ReducerKind::Input) => {
+                return Err(CallError::WrongKind("this reducer is not an input: call it"));
+            }
+            _ => return Err(CallError::Forbidden),
         }
         if !caller.identity.is_some() {
             return Ok(());

@@ -214,10 +214,22 @@ impl Simulation {
     /// Calls a reducer in a transaction of its own, and then what it detached. Cost beside the guest's own:
     /// below 150 ns and no allocation.
     pub fn call(&mut self, call: &Call<'_>, now: Timestamp) -> CallResult {
+        self.call_kind(call, ReducerKind::Call, now)
+    }
+
+    /// Runs an input reducer, as [`Simulation::call`] runs others. To be called right before the tick that the input is for, in an
+    /// order that does not depend on how inputs arrived; which of them run is the caller's to decide.
+    pub fn input(&mut self, call: &Call<'_>, now: Timestamp) -> CallResult {
+        self.call_kind(call, ReducerKind::Input, now)
+    }
+
+    fn call_kind(&mut self, call: &Call<'_>, kind: ReducerKind, now: Timestamp) -> CallResult {
         let module = usize::from(call.module);
         let admitted =
             match self.modules.get(module).and_then(|module| module.reducers.get(call.reducer as usize)) {
-                Some(reducer) => reducer.admit(call.caller).and_then(|()| reducer.check_args(call.args)),
+                Some(reducer) => {
+                    reducer.admit(call.caller, kind).and_then(|()| reducer.check_args(call.args))
+                }
                 None => Err(CallError::UnknownReducer),
             };
         if let Err(error) = admitted {

@@ -47,6 +47,7 @@
 mod failure;
 mod guest;
 mod host;
+mod input;
 mod outcome;
 mod panics;
 mod replay;

@@ -60,11 +60,13 @@ pub struct TestWorld {
     /// The module, where it is linked in.
     pub(crate) module: Option<Module>,
     pub(crate) settings: Settings,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     players: u64,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The highest that was ever given out.
     last_session: SessionId,
+    /// What the next tick runs first: at most one for each session and reducer, in their order.
+    pub(crate) inputs: BTreeMap<(SessionId, u32), Vec<u8>>,
     /// Events that nobody has asked for yet, oldest first.
     pub(crate) events: Vec<(RowId, Box<[u8]>)>,
 }
@@ -115,6 +117,7 @@ impl TestWorld {
             players: 0,
             sessions: BTreeMap::new(),
             last_session: SessionId::NONE,
+            inputs: BTreeMap::new(),
             events: Vec::new(),
         };
         world.commit();
@@ -264,6 +267,7 @@ impl TestWorld {
     pub fn advance_with_faults(&mut self, time: Duration) -> Vec<Fault> {
         for _ in 0..time.0 / self.settings.tick.0 {
             self.now += self.settings.tick;
+            self.run_inputs();
             self.simulation.tick(self.now);
             self.commit();
         }
@@ -335,7 +339,7 @@ impl TestWorld {
                 None => Err(internal(format!("refused, with a refusal of another type: {message}"))),
             },
             CallResult::Failed(CallError::UnknownReducer) => Err(CallFailure::UnknownReducer),
-            CallResult::Failed(CallError::Forbidden) => Err(CallFailure::Forbidden),
+            CallResult::Failed(CallError::Forbidden | CallError::WrongKind(_)) => Err(CallFailure::Forbidden),
             CallResult::Failed(CallError::BadArguments(why)) => Err(CallFailure::BadArguments(why)),
             CallResult::Failed(CallError::Internal { id }) => {
                 let fault = self.simulation.take_faults().into_iter().find(|fault| fault.id == id);

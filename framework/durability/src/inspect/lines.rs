@@ -104,10 +104,12 @@ impl Visit for Lines<'_> {
             CauseRef::Disconnect(caller) => {
                 self.add_unfiltered(|| format!("because {at} µs disconnect {}", who(caller)))
             }
-            CauseRef::Call(Call { module, reducer, args, caller }) => {
+            CauseRef::Call(Call { module, reducer, args, caller })
+            | CauseRef::Input(Call { module, reducer, args, caller }) => {
                 let (name, args) = self.call(module, reducer, args);
+                let did = if matches!(cause, CauseRef::Input(_)) { "sent the input" } else { "called" };
                 match self.wants_reducer(&name) {
-                    true => self.add(|| format!("because {at} µs {} called {name}{args}", who(caller))),
+                    true => self.add(|| format!("because {at} µs {} {did} {name}{args}", who(caller))),
                     false => Ok(()),
                 }
             }

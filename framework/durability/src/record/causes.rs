@@ -20,6 +20,8 @@ pub enum CauseRef<'a> {
     Connect(&'a Caller),
     /// A reducer was called.
     Call(Call<'a>),
+    /// An input reducer ran for the tick that follows.
+    Input(Call<'a>),
     /// The disconnect reducers ran for a session.
     Disconnect(&'a Caller),
     /// A tick ran: timers, then systems.
@@ -32,6 +34,7 @@ const CONNECT: u8 = 2;
 const CALL: u8 = 3;
 const DISCONNECT: u8 = 4;
 const TICK: u8 = 5;
+const INPUT: u8 = 6;
 
 /// The causes of the next commit and the callers in them, encoded as they come. Memory is used again; there is as
 /// much of it as the host does between two commits, which its batches bound.
@@ -67,12 +70,12 @@ impl CauseBuffer {
                 put_varint(&mut self.bytes, self.callers.index(caller));
                 DISCONNECT
             }
-            CauseRef::Call(call) => {
+            CauseRef::Call(call) | CauseRef::Input(call) => {
                 put_varint(&mut self.bytes, self.callers.index(call.caller));
                 put_varint(&mut self.bytes, u64::from(call.module));
                 put_varint(&mut self.bytes, u64::from(call.reducer));
                 put_blob(&mut self.bytes, call.args);
-                CALL
+                if matches!(cause, CauseRef::Call(_)) { CALL } else { INPUT }
             }
         };
         self.bytes[start] = tag;
@@ -198,10 +201,11 @@ pub(super) fn read_causes<E: From<Malformed>>(
             TICK => CauseRef::Tick,
             CONNECT => CauseRef::Connect(caller(input, callers)?),
             DISCONNECT => CauseRef::Disconnect(caller(input, callers)?),
-            CALL => {
+            CALL | INPUT => {
                 let caller = caller(input, callers)?;
                 let (module, reducer) = (input.small()?, input.small()?);
-                CauseRef::Call(Call { module, reducer, args: input.blob()?, caller })
+                let call = Call { module, reducer, args: input.blob()?, caller };
+                if tag == CALL { CauseRef::Call(call) } else { CauseRef::Input(call) }
             }
             _ => return Ok(input.malformed("an unknown cause")?),
         };

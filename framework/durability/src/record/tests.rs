@@ -100,7 +100,8 @@ enum Asked {
     Tick,
     Connect(u8),
     Disconnect(u8),
-    Call(u8, u16, u32, Vec<u8>),
+    /// Whether it is an input, who, module, reducer, arguments.
+    Call(bool, u8, u16, u32, Vec<u8>),
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -110,8 +111,8 @@ fn asked() -> impl Strategy<Value = Asked> {
         Just(Asked::Tick),
         any::<u8>().prop_map(Asked::Connect),
         any::<u8>().prop_map(Asked::Disconnect),
-        (any::<u8>(), any::<u16>(), any::<u32>(), any::<Vec<u8>>())
-            .prop_map(|(who, module, reducer, args)| Asked::Call(who, module, reducer, args)),
+        (any::<bool>(), any::<u8>(), any::<u16>(), any::<u32>(), any::<Vec<u8>>())
+            .prop_map(|(input, who, module, reducer, args)| Asked::Call(input, who, module, reducer, args)),
     ]
 }
 
@@ -140,9 +141,10 @@ proptest! {
                 Asked::Tick => push(CauseRef::Tick),
                 Asked::Connect(who) => push(CauseRef::Connect(&caller(*who))),
                 Asked::Disconnect(who) => push(CauseRef::Disconnect(&caller(*who))),
-                Asked::Call(who, module, reducer, args) => {
+                Asked::Call(input, who, module, reducer, args) => {
                     let caller = caller(*who);
-                    push(CauseRef::Call(Call { module: *module, reducer: *reducer, args, caller: &caller }));
+                    let call = Call { module: *module, reducer: *reducer, args, caller: &caller };
+                    push(if *input { CauseRef::Input(call) } else { CauseRef::Call(call) });
                 }
             }
         }

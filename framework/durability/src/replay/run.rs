@@ -112,6 +112,7 @@ impl Visit for Run<'_> {
         match cause {
             CauseRef::Connect(caller) => drop(self.simulation.connect(caller, time)),
             CauseRef::Call(call) => drop(self.simulation.call(&call, time)),
+            CauseRef::Input(call) => drop(self.simulation.input(&call, time)),
             CauseRef::Disconnect(caller) => self.simulation.disconnect(caller, time),
             CauseRef::Tick => drop(self.simulation.tick(time)),
             // A recording begins later than these.
