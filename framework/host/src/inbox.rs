@@ -29,7 +29,7 @@ impl Host {
             Ingress::Subscribe { session, query, text } => self.interest.subscribe(session, query, text),
             Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
             Ingress::Input { session, reducer, tick, args } => self.take_input(session, reducer, tick, args),
-            Ingress::Resync { .. } => {}
+            Ingress::Resync { session, topics } => self.interest.resync(session, topics),
         }
     }
 
@@ -60,7 +60,8 @@ impl Host {
                 aside.entry(session).or_default().queries.push(QueryReply { query, outcome });
             }
             Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
-            Ingress::Input { .. } | Ingress::Resync { .. } => {}
+            Ingress::Resync { session, topics } => self.interest.resync(session, topics),
+            Ingress::Input { .. } => {}
         }
     }
 

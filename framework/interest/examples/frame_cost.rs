@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for said in frame.topics.values() {
             let states = said.states.parts.iter().map(|part| &part.bytes);
             bytes +=
-                said.ordered.iter().chain(&said.events).chain(states).map(|piece| piece.len()).sum::<usize>();
+                said.ordered.iter().chain(&said.events).chain(states).map(bytes::Bytes::len).sum::<usize>();
         }
     }
     let snapshot = frames.remove(0);

@@ -24,8 +24,10 @@ pub(crate) type Homes = HashMap<(EntityId, RowId), TopicId>;
 pub(crate) fn mark_moves(topics: &mut Topics, moved: &[CellMove]) {
     for entry in moved {
         for cell in [entry.from, entry.to].into_iter().flatten() {
-            if let Some(id) = topics.find(TopicKey::Cell(cell)) {
-                topics.touch(id, entry.entity, ALL_COLUMNS);
+            for key in [TopicKey::Cell(cell), TopicKey::Detail(cell)] {
+                if let Some(id) = topics.find(key) {
+                    topics.touch(id, entry.entity, ALL_COLUMNS);
+                }
             }
         }
     }
@@ -55,7 +57,7 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
     let everyone = topics.find(TopicKey::Everyone);
     let find = |topics: &Topics, entity| match rule.audience {
         Audience::Everyone => everyone,
-        _ => topics.find(TopicKey::Cell(world.cell(entity)?)),
+        _ => topics.find(rule.near(world.cell(entity)?)),
     };
     for (entity, mask, _) in rows.updated.iter() {
         if let Some(id) = find(topics, entity) {

@@ -23,7 +23,7 @@ pub(crate) fn take_census(
     if let TopicKey::Query { query, scope } = key {
         return query_census(world, rules, queries.get(query), scope, touched);
     }
-    if let TopicKey::Cell(cell) = key {
+    if let Some(cell) = key.cell() {
         for entity in world.cell_entities(cell) {
             touched.push(Touch { entity, column: ALL_COLUMNS });
         }

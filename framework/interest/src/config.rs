@@ -8,6 +8,8 @@ pub struct InterestConfig {
     /// The largest radius of a focus, in world units; a larger wish is cut to this. Independent of it, a
     /// radius never exceeds [`RADIUS_CELLS_MAX`] cells.
     pub radius_max: f32,
+    /// How much of its radius a session sees the details of, from 0 to 1: rows of types that are `detail`.
+    pub detail_radius: f32,
     /// The most groups one session may have joined; further joins are ignored and counted.
     pub groups_max: usize,
     /// The most queries of one session at a time; further ones are refused.
@@ -26,6 +28,7 @@ impl Default for InterestConfig {
     fn default() -> Self {
         Self {
             radius_max: 256.0,
+            detail_radius: 0.5,
             groups_max: 64,
             queries_max: 32,
             query_rows_per_frame: 50_000,

@@ -3,7 +3,9 @@
 //! Hot: every changed row of an observed topic passes here once a frame. Nothing is allocated per row.
 
 use bytes::Bytes;
-use evertick_protocol::{BlockWriter, TopicId, TopicKind, WireSchema};
+use evertick_protocol::{
+    BlockWriter, STATE_BYTES_MAX, StatePart, States, TopicFrame, TopicId, TopicKind, WireSchema,
+};
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
 
@@ -22,6 +24,9 @@ pub(crate) struct Encoder {
     writer: BlockWriter,
     slots: Vec<u32>,
     members: Vec<(u32, EntityId)>,
+    /// Rows that move, with their parts; and those of one part.
+    moving: Vec<(u8, Dirty)>,
+    part: Vec<Dirty>,
 }
 
 impl Encoder {
@@ -33,6 +38,8 @@ impl Encoder {
             writer: BlockWriter::new(),
             slots: Vec::new(),
             members: Vec::new(),
+            moving: Vec::new(),
+            part: Vec::new(),
         }
     }
 
@@ -51,6 +58,7 @@ impl Encoder {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) blocks: u64,
+    pub(crate) states: u64,
     pub(crate) snapshots: u64,
     pub(crate) rows: u64,
 }
@@ -66,33 +74,112 @@ pub(crate) struct Encode<'frame> {
 }
 
 impl Encode<'_> {
-    /// What `changes` and the topic's dirty rows and events say to those who know the topic already; `None` if
-    /// that is nothing.
-    pub(crate) fn block(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes) -> Option<Bytes> {
+    /// What a frame has to say of a topic to those who know it, newcomers with a kept snapshot included.
+    pub(crate) fn topic(
+        &mut self,
+        id: TopicId,
+        topic: &mut Topic,
+        changes: &Changes,
+        tick: u64,
+    ) -> TopicFrame {
+        let mut told = TopicFrame::default();
+        let mut marks = std::mem::take(&mut topic.dirty);
+        if topic.newcomers == topic.subscribers && topic.cache.is_none() {
+            // All are about to get everything as it is.
+            topic.moving.clear();
+        } else {
+            let (class, rules) = (topic.key.class(), self.rules);
+            let dirty = marks.merge();
+            let is_latest = |column| rules.of_column(class, column).latest;
+            let moved = topic.moving.absorb(dirty, &topic.roster, tick, is_latest);
+            told.ordered = self.block(id, topic, changes, dirty);
+            if moved {
+                told.states = self.states(id, topic);
+            }
+            if let Some((block, cache)) = told.ordered.as_ref().zip(topic.cache.as_mut())
+                && !cache.follow(block)
+            {
+                topic.cache = None;
+            }
+        }
+        marks.clear();
+        topic.dirty = marks;
+        told.events = self.events(id, topic);
+        told
+    }
+
+    /// What `changes` and the dirty rows say, in order; `None` if that is nothing.
+    fn block(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes, dirty: &[Dirty]) -> Option<Bytes> {
         self.encoder.writer.begin(id, topic.version);
         self.encoder.writer.leave(&changes.left);
         self.enter(topic, changes.entered.iter().copied());
         let class = topic.key.class();
-        let mut dirty = std::mem::take(&mut topic.dirty);
-        for rows in dirty.merge().chunk_by(|a, b| a.column == b.column) {
+        for rows in dirty.chunk_by(|a, b| a.column == b.column) {
             self.dirty_rows(class, topic, rows);
         }
-        topic.dirty = dirty;
         for removed in changes.removed.chunk_by(|a, b| a.0 == b.0) {
             let Encoder { writer, slots, .. } = &mut *self.encoder;
             slots.clear();
             slots.extend(removed.iter().map(|(_, slot)| *slot));
             writer.remove(self.rules.columns(class)[usize::from(removed[0].0)].wire.into(), slots);
         }
-        self.write_events(&topic.events);
         topic.version = self.encoder.writer.version();
+        self.finish()
+    }
+
+    /// What happened, in a block of its own: whoever enters later is not told.
+    fn events(&mut self, id: TopicId, topic: &Topic) -> Option<Bytes> {
+        if topic.events.is_empty() {
+            return None;
+        }
+        self.encoder.writer.begin(id, topic.version);
+        self.write_events(&topic.events);
+        self.finish()
+    }
+
+    /// The block that was begun, if it says anything.
+    fn finish(&mut self) -> Option<Bytes> {
         (!self.encoder.writer.is_empty()).then(|| {
             self.counts.blocks += 1;
             self.encoder.writer.finish()
         })
     }
 
-    /// All that is known of a topic, with the events of this frame, for those who enter it.
+    /// All rows that move, part by part.
+    fn states(&mut self, id: TopicId, topic: &Topic) -> States {
+        let mut rows = std::mem::take(&mut self.encoder.moving);
+        let parts_per_side = topic.moving.parts(self.world, topic.key, &topic.roster, &mut rows);
+        let mut parts = Vec::new();
+        for part in rows.chunk_by(|a, b| a.0 == b.0) {
+            self.part(id, topic, part, &mut parts);
+        }
+        rows.clear();
+        self.encoder.moving = rows;
+        States { parts_per_side, parts }
+    }
+
+    /// The state of one part; in several pieces if it is too long for one.
+    fn part(&mut self, id: TopicId, topic: &Topic, rows: &[(u8, Dirty)], out: &mut Vec<StatePart>) {
+        let mut dirty = std::mem::take(&mut self.encoder.part);
+        dirty.clear();
+        dirty.extend(rows.iter().map(|(_, row)| *row));
+        self.encoder.writer.begin_state(id);
+        for rows in dirty.chunk_by(|a, b| a.column == b.column) {
+            self.dirty_rows(topic.key.class(), topic, rows);
+        }
+        self.encoder.part = dirty;
+        if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
+            let (one, other) = rows.split_at(rows.len() / 2);
+            self.part(id, topic, one, out);
+            self.part(id, topic, other, out);
+            return;
+        }
+        self.counts.states += 1;
+        let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+        out.push(StatePart { part: rows[0].0, rows: count, bytes: self.encoder.writer.finish() });
+    }
+
+    /// All that is known of a topic, for those who enter it.
     pub(crate) fn snapshot(&mut self, id: TopicId, topic: &Topic) -> Bytes {
         let class = topic.key.class();
         self.encoder.writer.begin_snapshot(id, topic.version, kind(topic.key));
@@ -103,7 +190,6 @@ impl Encode<'_> {
                 slots.extend(members.filter(|slot| topic.roster.knows(*slot, column)));
             });
         }
-        self.write_events(&topic.events);
         self.counts.snapshots += 1;
         self.encoder.writer.finish()
     }
@@ -177,6 +263,7 @@ impl Encode<'_> {
 fn kind(key: TopicKey) -> TopicKind {
     match key {
         TopicKey::Cell(cell) => TopicKind::Cell { space: cell.space, x: cell.x, y: cell.y },
+        TopicKey::Detail(cell) => TopicKind::Detail { space: cell.space, x: cell.x, y: cell.y },
         TopicKey::Owner(_) => TopicKind::Owner,
         TopicKey::Group(group) => TopicKind::Group(group),
         TopicKey::Everyone => TopicKind::Everyone,

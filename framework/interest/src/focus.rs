@@ -2,16 +2,52 @@
 
 use evertick_world::{Cell, Place};
 
+use crate::topic::TopicKey;
+
 /// What one session looks at: the selected cells and what they were selected from.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     /// Selected cells, sorted.
     pub(crate) cells: Vec<Cell>,
+    /// Those of which it sees the details, sorted.
+    pub(crate) details: Vec<Cell>,
     /// Where the focus was when the cells were last selected, and the focused entity's own cell.
     pub(crate) from: Option<(Place, Option<Cell>)>,
 }
 
+/// How much is seen of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ring {
+    /// All but details, as far as the radius goes.
+    All,
+    /// Details, in the near ring.
+    Details,
+}
+
+impl Ring {
+    pub(crate) fn topic(self, cell: Cell) -> TopicKey {
+        match self {
+            Self::All => TopicKey::Cell(cell),
+            Self::Details => TopicKey::Detail(cell),
+        }
+    }
+}
+
 impl View {
+    /// The cells that are seen so, sorted.
+    pub(crate) fn ring(&mut self, ring: Ring) -> &mut Vec<Cell> {
+        match ring {
+            Ring::All => &mut self.cells,
+            Ring::Details => &mut self.details,
+        }
+    }
+
+    /// The topics in view.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = TopicKey> + '_ {
+        let all = self.cells.iter().map(|cell| Ring::All.topic(*cell));
+        all.chain(self.details.iter().map(|cell| Ring::Details.topic(*cell)))
+    }
+
     /// Whether a focus now at `place` (its entity in cell `home`) needs its cells selected anew: it was
     /// elsewhere by more than an eighth of a cell, or its entity changed cell.
     pub(crate) fn is_stale(&self, place: Place, home: Option<Cell>, cell_size: f32) -> bool {
@@ -118,7 +154,7 @@ mod tests {
     #[test]
     fn a_view_is_stale_after_an_eighth_of_a_cell() {
         let place = |x| Place { space: 0, at: [x, 0.0] };
-        let view = View { cells: Vec::new(), from: Some((place(0.0), None)) };
+        let view = View { from: Some((place(0.0), None)), ..View::default() };
         assert!(!view.is_stale(place(8.0), None, CELL));
         assert!(view.is_stale(place(8.1), None, CELL));
         assert!(view.is_stale(place(0.0), Some(cell(0, 0)), CELL));

@@ -1,8 +1,6 @@
 //! The face of the crate.
 
-use std::sync::Arc;
-
-use evertick_protocol::{CallReply, Close, CloseCode, Frame, Snapshot, TopicFrame};
+use evertick_protocol::{CallReply, Close, CloseCode, Frame, ResyncTopics};
 use evertick_schema::{Identity, SessionId, Timestamp};
 use evertick_world::{Cell, Delta, RowId, SessionWish, World};
 
@@ -15,6 +13,7 @@ use crate::reconcile::{Changes, Reconcile, forget_homes};
 use crate::route::Events;
 use crate::rules::Rules;
 use crate::sessions::Sessions;
+use crate::snapshots::Cache;
 use crate::topics::Topics;
 
 /// Knows who sees what, and what has changed of it since the last frame.
@@ -35,6 +34,8 @@ pub struct Interest {
     changes: Changes,
     encoder: Encoder,
     stats: InterestStats,
+    /// Of the last frame.
+    number: u64,
     /// Of the last absorbed delta.
     tick: u64,
     seq: u64,
@@ -52,6 +53,8 @@ pub struct InterestStats {
     pub queries: usize,
     /// Blocks of changes encoded.
     pub blocks: u64,
+    /// States encoded.
+    pub states: u64,
     /// Snapshots encoded.
     pub snapshots: u64,
     /// Rows encoded, in blocks and snapshots.
@@ -71,7 +74,7 @@ impl Interest {
     pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
         let topics = Topics::new(config.rest);
         Self {
-            rules: Rules::new(world, wire_rows),
+            rules: Rules::new(world, wire_rows, config.detail_radius),
             encoder: Encoder::new(world, wire_rows),
             config,
             topics,
@@ -81,6 +84,7 @@ impl Interest {
             events: Events::default(),
             changes: Changes::default(),
             stats: InterestStats::default(),
+            number: 0,
             tick: 0,
             seq: 0,
         }
@@ -126,6 +130,15 @@ impl Interest {
     /// A client does not want the rows of a query any more. Ignored if it has none of that number.
     pub fn unsubscribe(&mut self, session: SessionId, number: u32) {
         self.sessions.unsubscribe(session, number, &mut self.topics, &mut self.queries);
+    }
+
+    /// What a session has of these topics is out of date: the next frame brings it snapshots of those that it is still
+    /// subscribed to, and with all of them its viewpoint. Others are ignored, and so is a session that is not open.
+    ///
+    /// Cost: for a list, its length times the session's topics, plus the snapshots, each shared by all who need it in
+    /// that frame.
+    pub fn resync(&mut self, session: SessionId, topics: ResyncTopics<'_>) {
+        self.sessions.resync(session, topics, &mut self.topics);
     }
 
     /// Takes in what one commit changed; `world` is as that commit left it. Returns whether there is something
@@ -177,13 +190,15 @@ impl Interest {
     /// shared by all who get them. Cost: the changed rows of observed topics, and the sessions with something
     /// of their own.
     pub fn frame(&mut self, world: &World, now: Timestamp, tick_cost_us: u32) -> Frame {
-        let mut frame = Frame { tick: self.tick, time: now, seq: self.seq, tick_cost_us, ..Frame::default() };
+        self.number += 1;
+        let Self { number, tick, seq, .. } = *self;
+        let mut frame = Frame { number, tick, time: now, seq, tick_cost_us, ..Frame::default() };
         self.topics.now = now;
         let rest = self.config.rest;
         let Self { config, rules, topics, sessions, homes, queries, events, changes, encoder, stats, .. } =
             self;
         sessions.answer_queries(config.query_rows_per_frame, world, topics, rules, queries);
-        let queue = topics.take_queue();
+        let queue = topics.take_queue(tick);
         let mut reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
         let mut encode = encoder.begin(world, rules, &events.bytes);
         for id in &queue {
@@ -196,22 +211,21 @@ impl Interest {
                 take_census(world, rules, reconcile.queries, topic.key, &mut topic.touched);
             }
             reconcile.topic(*id, topic);
-            if topic.newcomers < topic.subscribers {
-                let block = encode.block(*id, topic, reconcile.changes);
-                frame.topics.extend(
-                    block.map(|block| (*id, TopicFrame { ordered: Some(block), ..TopicFrame::default() })),
-                );
+            let told = encode.topic(*id, topic, reconcile.changes, tick);
+            if told.ordered.is_some() || told.events.is_some() || !told.states.parts.is_empty() {
+                frame.topics.insert(*id, told);
             }
-            topic.dirty.clear();
-            if topic.newcomers > 0 {
-                topic.snapshot = Some(Arc::new(Snapshot::new(encode.snapshot(*id, topic))));
+            if topic.newcomers > 0 && topic.cache.is_none() {
+                topic.cache = Some(Cache::new(encode.snapshot(*id, topic), now));
+                topics.keeps_snapshot(*id);
             }
         }
         stats.rows_slotless += reconcile.slotless;
         stats.blocks += encode.counts.blocks;
+        stats.states += encode.counts.states;
         stats.snapshots += encode.counts.snapshots;
         stats.rows += encode.counts.rows;
-        frame.sessions = sessions.end_frame(topics);
+        frame.sessions = sessions.end_frame(topics, world.config().cell_size);
         topics.end_frame(queue, |id, topic| forget_homes(homes, queries, rules, id, topic));
         queries.end_frame();
         events.bytes.clear();
@@ -221,6 +235,11 @@ impl Interest {
     /// The cells that a session sees, in order; none if it is not open.
     pub fn view(&self, session: SessionId) -> &[Cell] {
         self.sessions.get(session).map_or(&[], |session| session.view.cells.as_slice())
+    }
+
+    /// The cells of which a session sees the details too, in order; none if it is not open.
+    pub fn details(&self, session: SessionId) -> &[Cell] {
+        self.sessions.get(session).map_or(&[], |session| session.view.details.as_slice())
     }
 
     /// Counts for operators.

@@ -31,6 +31,7 @@ mod config;
 mod encode;
 mod focus;
 mod interest;
+mod moving;
 mod query;
 mod reconcile;
 mod roster;
@@ -39,6 +40,7 @@ mod rules;
 mod session;
 mod sessions;
 mod slots;
+mod snapshots;
 mod topic;
 mod topics;
 

@@ -79,14 +79,15 @@ impl Reconcile<'_> {
     fn all_rows(&mut self, id: TopicId, topic: &mut Topic, entity: EntityId) {
         let mut columns = std::mem::take(&mut self.changes.columns);
         columns.extend(topic.roster.slot(entity).into_iter().flat_map(|slot| topic.roster.columns(slot)));
-        if self.world.cell(entity).map(TopicKey::Cell) == Some(topic.key) {
+        let class = topic.key.class();
+        if self.world.cell(entity).is_some_and(|cell| topic.key.cell() == Some(cell)) {
             let present = self.world.rows_of(entity).filter_map(|row| self.rules.row(row));
-            columns.extend(present.filter(|rule| rule.class() == Class::Cell).map(|rule| rule.column));
+            columns.extend(present.filter(|rule| rule.class() == class).map(|rule| rule.column));
             columns.sort_unstable();
             columns.dedup();
         }
         for column in columns.drain(..) {
-            self.row(id, topic, entity, self.rules.of_column(Class::Cell, column));
+            self.row(id, topic, entity, self.rules.of_column(class, column));
         }
         self.changes.columns = columns;
     }

@@ -1,6 +1,6 @@
 //! What each row type's visibility means, resolved once from its description.
 
-use evertick_schema::{EntityId, Identity, OWNER, RowKind, Type, Visibility};
+use evertick_schema::{EntityId, Identity, OWNER, RowDef, RowKind, Type, Visibility};
 use evertick_world::{Cell, RowId, RowType, World};
 
 use crate::topic::TopicKey;
@@ -75,6 +75,8 @@ impl KeyField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     Cell,
+    /// Of a cell too, but seen from nearby only.
+    Detail,
     Owner,
     Group,
     Everyone,
@@ -98,13 +100,17 @@ pub(crate) struct Rule {
     pub(crate) audience: Audience,
     /// Whether its rows are only in topics of queries.
     pub(crate) on_demand: bool,
+    /// Whether its rows are seen from nearby only.
+    pub(crate) detail: bool,
+    /// Whether updates go on the latest lane.
+    pub(crate) latest: bool,
 }
 
 impl Rule {
     /// The topic that the row, holding `bytes`, is in now; of one that is sent on demand, the topic it would be in.
     pub(crate) fn topic(&self, world: &World, entity: EntityId, bytes: &[u8]) -> Option<TopicKey> {
         match self.audience {
-            Audience::Near => world.cell(entity).map(TopicKey::Cell),
+            Audience::Near => world.cell(entity).map(|cell| self.near(cell)),
             Audience::EntityOwner => world.owner(entity).map(TopicKey::Owner),
             Audience::Owner(key) => Some(key.owner(bytes)),
             Audience::Group(key) => Some(key.group(bytes)),
@@ -112,8 +118,17 @@ impl Rule {
         }
     }
 
+    /// The topic of rows near, in that cell.
+    pub(crate) fn near(&self, cell: Cell) -> TopicKey {
+        if self.detail { TopicKey::Detail(cell) } else { TopicKey::Cell(cell) }
+    }
+
     pub(crate) fn class(&self) -> Class {
-        if self.on_demand { Class::Query } else { self.audience.class() }
+        match self {
+            Self { on_demand: true, .. } => Class::Query,
+            Self { detail: true, .. } => Class::Detail,
+            Self { audience, .. } => audience.class(),
+        }
     }
 
     /// Whether a change of these fields may bring the row into another topic.
@@ -158,9 +173,11 @@ pub(crate) struct Rules {
     /// By `RowId`, of events: the number on the wire, and where they go.
     events: Vec<Option<(u16, Route)>>,
     /// By class, by column.
-    columns: [Vec<Column>; 5],
+    columns: [Vec<Column>; 6],
     /// By `RowId`.
     spatial: Vec<u64>,
+    /// How much of its radius a session sees the details of; `None` where no rows are details.
+    detail_radius: Option<f32>,
     /// `evertick.Owner`.
     owner: Option<RowId>,
     /// Types seen by the entity's owner.
@@ -169,7 +186,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// Resolves `wire_rows`, by number on the wire. Row types that are not among them are never sent.
-    pub(crate) fn new(world: &World, wire_rows: &[RowId]) -> Self {
+    pub(crate) fn new(world: &World, wire_rows: &[RowId], detail_radius: f32) -> Self {
         let types = world.row_types();
         let mut rules = Self {
             rows: vec![None; types.len()],
@@ -184,7 +201,9 @@ impl Rules {
             if ty.def.kind == RowKind::Event {
                 rules.events[index] = route(ty).map(|route| (wire as u16, route));
             } else if let Some(audience) = audience(ty) {
-                let mut rule = Rule { row: *id, column: 0, audience, on_demand: ty.def.on_demand };
+                let RowDef { on_demand, detail, .. } = ty.def;
+                let latest = ty.def.is_latest();
+                let mut rule = Rule { row: *id, column: 0, audience, on_demand, detail, latest };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
                 columns.push(Column { wire: wire as u16, row: *id });
@@ -194,7 +213,14 @@ impl Rules {
                 }
             }
         }
+        let has_details = !rules.columns(Class::Detail).is_empty();
+        rules.detail_radius = has_details.then_some(detail_radius.clamp(0.0, 1.0));
         rules
+    }
+
+    /// How much of its radius a session sees the details of; `None` where no rows are details.
+    pub(crate) fn detail_radius(&self) -> Option<f32> {
+        self.detail_radius
     }
 
     /// The rule of a stored type; `None` where nobody may see it.

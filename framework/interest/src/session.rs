@@ -1,11 +1,11 @@
 //! One session: what it is subscribed to, what it looks at, and what of its own the next frame brings it.
 
-use evertick_protocol::{CallReply, QueryReply, TopicId};
+use evertick_protocol::{CallReply, QueryReply, ResyncTopics, TopicId, Viewpoint};
 use evertick_schema::{EntityId, Identity};
 use evertick_world::{Cell, Place, World};
 
 use crate::config::{InterestConfig, RADIUS_CELLS_MAX};
-use crate::focus::{View, select};
+use crate::focus::{Ring, View, select};
 use crate::query::SessionQuery;
 use crate::rules::Rules;
 use crate::topic::TopicKey;
@@ -36,6 +36,10 @@ pub(crate) struct Session {
     pub(crate) left: Vec<TopicId>,
     /// Topics that the client is to have and has not yet.
     pub(crate) entered: Vec<TopicId>,
+    /// Topics whose content the client is to have anew. What is in `left` too it no longer sees.
+    pub(crate) again: Vec<TopicId>,
+    /// Where it looks, if the client's gateway is to be told.
+    pub(crate) viewpoint: Option<Viewpoint>,
     pub(crate) results: Vec<CallReply>,
     pub(crate) queries: Vec<SessionQuery>,
     /// What to say of queries that are refused or explained.
@@ -50,6 +54,8 @@ impl Session {
         if !take(&mut self.left, id) {
             self.entered.push(id);
             topics.queue(id).newcomers += 1;
+        } else if self.again.contains(&id) {
+            topics.queue(id).newcomers += 1;
         }
         id
     }
@@ -58,16 +64,61 @@ impl Session {
         topics.unsubscribe(id);
         if take(&mut self.entered, id) {
             topics.get_mut(id).newcomers -= 1;
-        } else {
-            self.left.push(id);
+            return;
+        }
+        if self.again.contains(&id) {
+            topics.get_mut(id).newcomers -= 1;
+        }
+        self.left.push(id);
+    }
+
+    /// The client is to have the content of these topics anew, as far as it is subscribed to them.
+    pub(crate) fn resync(&mut self, wanted: ResyncTopics<'_>, topics: &mut Topics) {
+        let groups = self.groups.iter().map(|(_, id)| *id);
+        let placed = self.view.topics().filter_map(|key| topics.find(key));
+        let mut has: Vec<_> = self.fixed.iter().copied().chain(groups).chain(placed).collect();
+        has.extend(self.query_topics());
+        has.sort_unstable();
+        has.dedup();
+        match wanted {
+            ResyncTopics::All => self.viewpoint = self.looks_from(),
+            ResyncTopics::Some(wanted) => has.retain(|id| wanted.contains(id)),
+        }
+        for id in has {
+            if !self.entered.contains(&id) && !self.again.contains(&id) {
+                self.again.push(id);
+                topics.queue(id).newcomers += 1;
+            }
+        }
+        // What it does not see at present counts once it does again.
+        let wanted = |id: &TopicId| match wanted {
+            ResyncTopics::All => true,
+            ResyncTopics::Some(wanted) => wanted.contains(id),
+        };
+        for id in self.left.iter().filter(|id| wanted(id)) {
+            if !self.again.contains(id) {
+                self.again.push(*id);
+            }
+        }
+    }
+
+    /// From where the cells in view were selected, and how far it sees.
+    fn looks_from(&self) -> Option<Viewpoint> {
+        let (place, _) = self.view.from?;
+        match self.looks {
+            Looks::Nowhere => None,
+            Looks::At { radius, .. } | Looks::Still { radius, .. } => {
+                Some(Viewpoint { space: place.space, at: place.at, radius })
+            }
         }
     }
 
     /// Leaves everything, for good.
     pub(crate) fn leave_all(&mut self, topics: &mut Topics) {
-        let cells = self.view.cells.drain(..).filter_map(|cell| topics.find(TopicKey::Cell(cell)));
+        let view = std::mem::take(&mut self.view);
+        let placed = view.topics().filter_map(|key| topics.find(key));
         let groups = self.groups.drain(..).map(|(_, id)| id);
-        let all: Vec<_> = self.fixed.drain(..).chain(groups).chain(cells).collect();
+        let all: Vec<_> = self.fixed.drain(..).chain(groups).chain(placed).collect();
         for id in all {
             self.leave(id, topics);
         }
@@ -95,7 +146,13 @@ impl Session {
         if stale {
             select(place, radius, cell_size, home, &self.view.cells, scratch);
             self.view.from = Some((place, home));
-            self.see(scratch, topics, rules);
+            self.viewpoint = self.looks_from();
+            self.see(Ring::All, scratch, topics, rules);
+            if let Some(share) = rules.detail_radius() {
+                select(place, radius * share, cell_size, home, &self.view.details, scratch);
+                self.see(Ring::Details, scratch, topics, rules);
+            }
+            self.follow(topics, rules);
         }
         stale
     }
@@ -103,26 +160,24 @@ impl Session {
     /// Looks nowhere: leaves all cells.
     pub(crate) fn close_eyes(&mut self, topics: &mut Topics, rules: &Rules) {
         self.view.from = None;
-        self.see(&mut Vec::new(), topics, rules);
+        self.see(Ring::All, &mut Vec::new(), topics, rules);
+        self.see(Ring::Details, &mut Vec::new(), topics, rules);
+        self.follow(topics, rules);
     }
 
-    /// Enters and leaves cells so that the view is `cells`, which gets the old view.
-    fn see(&mut self, cells: &mut Vec<Cell>, topics: &mut Topics, rules: &Rules) {
-        std::mem::swap(&mut self.view.cells, cells);
-        for cell in cells.iter() {
-            if self.view.cells.binary_search(cell).is_err()
-                && let Some(id) = topics.find(TopicKey::Cell(*cell))
-            {
+    /// Enters and leaves topics of a ring so that those of `cells` are in view; `cells` has then what was.
+    fn see(&mut self, ring: Ring, cells: &mut Vec<Cell>, topics: &mut Topics, rules: &Rules) {
+        std::mem::swap(self.view.ring(ring), cells);
+        let now = std::mem::take(self.view.ring(ring));
+        for cell in cells.iter().filter(|cell| now.binary_search(cell).is_err()) {
+            if let Some(id) = topics.find(ring.topic(*cell)) {
                 self.leave(id, topics);
             }
         }
-        for index in 0..self.view.cells.len() {
-            let cell = self.view.cells[index];
-            if cells.binary_search(&cell).is_err() {
-                self.enter(TopicKey::Cell(cell), topics, rules);
-            }
+        for cell in now.iter().filter(|cell| cells.binary_search(cell).is_err()) {
+            self.enter(ring.topic(*cell), topics, rules);
         }
-        self.follow(topics, rules);
+        *self.view.ring(ring) = now;
     }
 }
 

@@ -1,6 +1,6 @@
 //! All sessions, and which of them look through which entity.
 
-use evertick_protocol::{CallReply, Close, Entered, SessionFrame};
+use evertick_protocol::{CallReply, Close, ResyncTopics, SessionFrame};
 use evertick_schema::{EntityId, Identity, SessionId};
 use evertick_world::{Cell, Focus, World};
 use hashbrown::HashMap;
@@ -67,6 +67,12 @@ impl Sessions {
     pub(crate) fn reply(&mut self, id: SessionId, reply: CallReply) {
         if let Some(session) = self.queue(id) {
             session.results.push(reply);
+        }
+    }
+
+    pub(crate) fn resync(&mut self, id: SessionId, wanted: ResyncTopics<'_>, topics: &mut Topics) {
+        if let Some(session) = self.queue(id) {
+            session.resync(wanted, topics);
         }
     }
 
@@ -193,25 +199,30 @@ impl Sessions {
 
     /// What the next frame has for sessions of their own, in no particular order; `snapshots` are taken from
     /// the topics, which have just encoded them.
-    pub(crate) fn end_frame(&mut self, topics: &mut Topics) -> HashMap<SessionId, SessionFrame> {
+    pub(crate) fn end_frame(
+        &mut self,
+        topics: &mut Topics,
+        cell_size: f32,
+    ) -> HashMap<SessionId, SessionFrame> {
         let mut frames = HashMap::with_capacity(self.queue.len() + self.closed.len());
         for id in self.queue.drain(..) {
             // It may have been closed since, and even opened again.
             let Some(session) = self.by_id.get_mut(&id).filter(|session| session.queued) else { continue };
             session.queued = false;
-            let entered = session.entered.drain(..).map(|topic| {
-                let snapshot = topics.snapshot(topic);
-                Entered { topic, square: None, snapshot, followed: Vec::new() }
-            });
+            let left = std::mem::take(&mut session.left);
+            let again = session.again.drain(..).filter(|topic| !left.contains(topic));
+            let entered = session.entered.drain(..).chain(again);
+            let entered = entered.map(|topic| topics.entered(topic, cell_size)).collect();
             let frame = SessionFrame {
-                left: std::mem::take(&mut session.left),
-                entered: entered.collect(),
+                left,
+                entered,
                 results: std::mem::take(&mut session.results),
+                viewpoint: session.viewpoint.take(),
                 queries: session.take_answers(),
                 ..SessionFrame::default()
             };
             let silent = frame.left.is_empty() && frame.entered.is_empty() && frame.results.is_empty();
-            if !(silent && frame.queries.is_empty()) {
+            if !(silent && frame.queries.is_empty() && frame.viewpoint.is_none()) {
                 frames.insert(id, frame);
             }
         }

@@ -1,15 +1,15 @@
 //! One topic: what its subscribers know and what has changed since the last frame.
 
-use std::sync::Arc;
-
-use evertick_protocol::Snapshot;
+use evertick_protocol::Square;
 use evertick_query::QueryNumber;
 use evertick_schema::{EntityId, Identity};
 use evertick_world::Cell;
 
+use crate::moving::Moving;
 use crate::query::Scope;
 use crate::roster::Roster;
 use crate::rules::Class;
+use crate::snapshots::Cache;
 
 /// What a topic is about. Every visible row is in exactly one topic, or in none; but one that is sent on demand may be in
 /// those of several queries.
@@ -17,6 +17,8 @@ use crate::rules::Class;
 pub enum TopicKey {
     /// Rows near: those of entities in this cell.
     Cell(Cell),
+    /// Rows near that are seen from nearby only: those of entities in this cell.
+    Detail(Cell),
     /// Rows that only this identity sees.
     Owner(Identity),
     /// Rows of a group, whatever their type.
@@ -36,11 +38,27 @@ impl TopicKey {
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Cell(_) => Class::Cell,
+            Self::Detail(_) => Class::Detail,
             Self::Owner(_) => Class::Owner,
             Self::Group(_) => Class::Group,
             Self::Everyone => Class::Everyone,
             Self::Query { .. } => Class::Query,
         }
+    }
+
+    /// The cell whose rows it has.
+    pub(crate) fn cell(&self) -> Option<Cell> {
+        match self {
+            Self::Cell(cell) | Self::Detail(cell) => Some(*cell),
+            _ => None,
+        }
+    }
+
+    /// Where the topic is, if it has a place.
+    pub(crate) fn square(&self, cell_size: f32) -> Option<Square> {
+        let cell = self.cell()?;
+        let min = [cell.x, cell.y].map(|at| (f64::from(at) * f64::from(cell_size)) as f32);
+        Some(Square { space: cell.space, min, size: cell_size })
     }
 }
 
@@ -86,9 +104,12 @@ pub(crate) struct Topic {
     pub(crate) version: u16,
     pub(crate) touched: Marks<Touch>,
     pub(crate) dirty: Marks<Dirty>,
+    pub(crate) moving: Moving,
+    /// Whether the topic is in the list of those with rows that move.
+    pub(crate) moves: bool,
     pub(crate) events: Vec<Happened>,
-    /// Of the frame that is being made.
-    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// The last snapshot, while it may be handed out.
+    pub(crate) cache: Option<Cache>,
 }
 
 impl Topic {
@@ -103,8 +124,10 @@ impl Topic {
             version: 0,
             touched: Marks::default(),
             dirty: Marks::default(),
+            moving: Moving::default(),
+            moves: false,
             events: Vec::new(),
-            snapshot: None,
+            cache: None,
         }
     }
 }
@@ -157,10 +180,10 @@ impl<T: Mark> Marks<T> {
     }
 
     /// Sorts the marks and merges those of the same thing.
-    pub(crate) fn merge(&mut self) -> &[T] {
+    pub(crate) fn merge(&mut self) -> &mut Vec<T> {
         self.list.sort_unstable();
         self.list.dedup_by(|later, kept| kept.merge(later));
-        &self.list
+        &mut self.list
     }
 
     pub(crate) fn clear(&mut self) {
@@ -182,6 +205,6 @@ mod tests {
         assert!(marks.list.len() <= MERGE_AT_MIN);
         let all = 0b111_1111;
         let want = [0, 1, 2].map(|slot| Dirty { column: 1, slot, mask: all });
-        assert_eq!(marks.merge(), want);
+        assert_eq!(*marks.merge(), want);
     }
 }

@@ -1,8 +1,9 @@
 //! All topics, by number and by key.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use evertick_protocol::{Snapshot, TopicId};
+use evertick_protocol::{Entered, TopicId};
 use evertick_schema::{Duration, EntityId, Timestamp};
 use hashbrown::HashMap;
 
@@ -21,6 +22,12 @@ pub(crate) struct Topics {
     queue: Vec<TopicId>,
     /// Topics whose last subscriber went, since the last frame.
     idle: Vec<TopicId>,
+    /// Topics with rows that move, each once.
+    moving: Vec<TopicId>,
+    /// Topics with snapshots that are kept, and when these were made; oldest first.
+    cached: VecDeque<(Timestamp, TopicId)>,
+    /// The tick of the last frame.
+    tick: u64,
     /// The time of the last frame.
     pub(crate) now: Timestamp,
     rest: Duration,
@@ -105,25 +112,62 @@ impl Topics {
         !self.queue.is_empty()
     }
 
-    /// Takes the topics to look at, for [`Topics::end_frame`] to give the list back.
-    pub(crate) fn take_queue(&mut self) -> Vec<TopicId> {
+    /// Takes the topics to look at, for [`Topics::end_frame`] to give the list back: those with marks and newcomers, and in a
+    /// new tick those with rows that move, which may come to rest. Snapshots that are over are forgotten.
+    pub(crate) fn take_queue(&mut self, tick: u64) -> Vec<TopicId> {
+        while let Some((made, id)) = self.cached.front().copied() {
+            let topic = self.list[id.0 as usize].as_mut();
+            if let Some(topic) =
+                topic.filter(|topic| topic.cache.as_ref().is_some_and(|cache| cache.made == made))
+            {
+                if topic.cache.as_ref().is_some_and(|cache| !cache.is_over(self.now)) {
+                    break;
+                }
+                topic.cache = None;
+            }
+            self.cached.pop_front();
+        }
+        if tick != self.tick {
+            self.tick = tick;
+            for id in std::mem::take(&mut self.moving) {
+                if let Some(topic) = self.list[id.0 as usize].as_mut() {
+                    topic.moves = false;
+                    self.queue(id);
+                }
+            }
+        }
         std::mem::take(&mut self.queue)
     }
 
-    /// The snapshot that this frame made of a topic, for one of its newcomers. Shared, not copied.
-    pub(crate) fn snapshot(&mut self, id: TopicId) -> Arc<Snapshot> {
-        self.get_mut(id).snapshot.clone().expect("a topic with newcomers has encoded a snapshot")
+    /// A topic has a snapshot that is kept for a while.
+    pub(crate) fn keeps_snapshot(&mut self, id: TopicId) {
+        self.cached.push_back((self.now, id));
+    }
+
+    /// A topic for one of its newcomers.
+    pub(crate) fn entered(&mut self, id: TopicId, cell_size: f32) -> Entered {
+        let topic = self.get_mut(id);
+        let cache = topic.cache.as_ref().expect("a topic with newcomers has a snapshot");
+        Entered {
+            topic: id,
+            square: topic.key.square(cell_size),
+            snapshot: Arc::clone(&cache.snapshot),
+            followed: cache.followed.clone(),
+        }
     }
 
     /// Ends a frame: topics are no longer queued, and those that nobody is subscribed to are handed to `ended`
     /// and forgotten.
     pub(crate) fn end_frame(&mut self, mut queue: Vec<TopicId>, mut ended: impl FnMut(TopicId, &Topic)) {
         for id in queue.drain(..) {
-            let topic = self.get_mut(id);
+            let topic = self.list[id.0 as usize].as_mut().expect("a queued topic exists");
             topic.queued = false;
             topic.newcomers = 0;
-            topic.snapshot = None;
             topic.events.clear();
+            if !topic.moves && !topic.moving.is_empty() {
+                topic.moves = true;
+                self.moving.push(id);
+            }
         }
         self.queue = queue;
         for id in std::mem::take(&mut self.idle) {

@@ -7,10 +7,11 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::rows::{
-    BAG, BODY, BOOM, CHEER, CLOCK, GUILD, HIT, LETTER, NAME, NEWS, NOTE, NOTICE, NUDGE, OWNER, PLAYER,
+    BAG, BODY, BOOM, CHEER, CLOCK, GEAR, GUILD, HIT, LETTER, NAME, NEWS, NOTE, NOTICE, NUDGE, OWNER, PLAYER,
     POSITION, SECRET, TEAM, WHISPER, addressed, boom, identity, letter, marked, name, position, words,
 };
 use common::{Server, unsigned};
+use evertick_protocol::{Replica, ResyncTopics};
 use evertick_schema::{Duration, EntityId, SessionId, Type, Visibility};
 use evertick_world::{Cell, Delta, Focus, Place};
 use proptest::prelude::*;
@@ -21,26 +22,75 @@ const SESSIONS: u64 = 4;
 const IDENTITIES: u8 = 3;
 const GROUPS: u32 = 3;
 const CELL: f32 = 64.0;
+/// Ticks without a change after which a row rests, and one more.
+const REST_TICKS: usize = 5;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Spawn { at: [f32; 2], body: bool },
+    Spawn {
+        at: [f32; 2],
+        body: bool,
+    },
     Despawn(usize),
-    Step { which: usize, by: [f32; 2] },
-    Teleport { which: usize, space: u32, at: [f32; 2] },
-    Set { which: usize, row: usize, value: u32 },
-    Remove { which: usize, row: usize },
-    Table { row: usize, key: u32, value: u32 },
-    Emit { row: usize, which: usize, at: [f32; 2], value: u32 },
-    Open { session: u64, who: u8 },
+    Step {
+        which: usize,
+        by: [f32; 2],
+    },
+    Teleport {
+        which: usize,
+        space: u32,
+        at: [f32; 2],
+    },
+    Set {
+        which: usize,
+        row: usize,
+        value: u32,
+    },
+    Remove {
+        which: usize,
+        row: usize,
+    },
+    Table {
+        row: usize,
+        key: u32,
+        value: u32,
+    },
+    Emit {
+        row: usize,
+        which: usize,
+        at: [f32; 2],
+        value: u32,
+    },
+    Open {
+        session: u64,
+        who: u8,
+    },
     Close(u64),
-    LookAt { session: u64, which: usize, radius: f32 },
-    Look { session: u64, at: [f32; 2], radius: f32 },
+    LookAt {
+        session: u64,
+        which: usize,
+        radius: f32,
+    },
+    Look {
+        session: u64,
+        at: [f32; 2],
+        radius: f32,
+    },
     LookAway(u64),
-    Join { session: u64, group: u64 },
-    Leave { session: u64, group: u64 },
+    /// A client loses all it has and is brought it again.
+    Resync(u64),
+    Join {
+        session: u64,
+        group: u64,
+    },
+    Leave {
+        session: u64,
+        group: u64,
+    },
     Commit,
-    Frame { later_ms: i64 },
+    Frame {
+        later_ms: i64,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -50,9 +100,10 @@ fn op() -> impl Strategy<Value = Op> {
     let session = || 0..SESSIONS;
     let radius = || 0.0..120.0f32;
     let group = || (0..GROUPS).prop_map(u64::from);
-    let component = || select(vec![BODY, NAME, SECRET, BAG, NOTE, GUILD, TEAM, OWNER, PLAYER]);
-    let removable =
-        select(vec![POSITION, BODY, NAME, SECRET, BAG, NOTE, GUILD, TEAM, OWNER, PLAYER, LETTER, NOTICE]);
+    let component = || select(vec![BODY, NAME, GEAR, SECRET, BAG, NOTE, GUILD, TEAM, OWNER, PLAYER]);
+    let removable = select(vec![
+        POSITION, BODY, NAME, GEAR, SECRET, BAG, NOTE, GUILD, TEAM, OWNER, PLAYER, LETTER, NOTICE,
+    ]);
     let event = select(vec![BOOM, HIT, WHISPER, NUDGE, CHEER, NEWS]);
     prop_oneof![
         3 => (at(), any::<bool>()).prop_map(|(at, body)| Op::Spawn { at, body }),
@@ -70,6 +121,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(session, which, radius)| Op::LookAt { session, which, radius }),
         2 => (session(), at(), radius()).prop_map(|(session, at, radius)| Op::Look { session, at, radius }),
         1 => session().prop_map(Op::LookAway),
+        2 => session().prop_map(Op::Resync),
         2 => (session(), group()).prop_map(|(session, group)| Op::Join { session, group }),
         1 => (session(), group()).prop_map(|(session, group)| Op::Leave { session, group }),
         4 => Just(Op::Commit),
@@ -158,7 +210,8 @@ impl Run {
             Op::Emit { row, which, at, value } => self.emit(row, self.entity(which), at, value),
             Op::Open { session, who } => {
                 if !self.server.clients.contains_key(&SessionId(session + 1)) {
-                    self.server.open(session + 1, who);
+                    let id = self.server.open(session + 1, who);
+                    self.server.clients.get_mut(&id).unwrap().takes_one_in = session + 1;
                 }
             }
             Op::Close(session) => {
@@ -175,6 +228,14 @@ impl Run {
                 self.server.look(SessionId(session + 1), x, y, radius);
             }
             Op::LookAway(session) => self.server.focus(SessionId(session + 1), Focus::None),
+            Op::Resync(session) => {
+                let id = SessionId(session + 1);
+                let description = &self.server.description;
+                if let Some(client) = self.server.clients.get_mut(&id) {
+                    client.replica = Replica::new(description).unwrap();
+                }
+                self.server.interest.resync(id, ResyncTopics::All);
+            }
             Op::Join { session, group } => self.server.join(SessionId(session + 1), group),
             Op::Leave { session, group } => self.server.leave(SessionId(session + 1), group),
             Op::Commit => self.commit(),
@@ -182,7 +243,7 @@ impl Run {
                 self.server.now += Duration::from_millis(later_ms);
                 self.commit();
                 self.server.frame();
-                self.server.check();
+                self.server.check_ordered();
                 self.check_heard();
                 self.check_views();
             }
@@ -285,8 +346,6 @@ impl Run {
     /// eighth of a cell that a focus may move unnoticed.
     fn check_views(&self) {
         for (id, focus) in &self.foci {
-            let view = self.server.interest.view(*id);
-            assert!(view.is_sorted());
             let (place, radius, home) = match *focus {
                 Focus::None => continue,
                 Focus::Point { place, radius } => (place, radius, None),
@@ -295,15 +354,20 @@ impl Run {
                     None => continue,
                 },
             };
-            let blur = if home.is_some() { CELL / 8.0 } else { 0.0 } + 1e-3;
-            for (x, y) in (-6..6).flat_map(|x| (-6..6).map(move |y| (x, y))) {
-                let cell = Cell { space: place.space, x, y };
-                let gap = distance(place, cell);
-                assert!(gap > radius - blur || view.contains(&cell), "{id:?} does not see {cell:?}");
-            }
-            for cell in view {
-                let near = cell.space == place.space && distance(place, *cell) <= radius + CELL / 2.0 + blur;
-                assert!(near || Some(*cell) == home, "{id:?} sees {cell:?} from {place:?}");
+            let interest = &self.server.interest;
+            for (view, radius) in [(interest.view(*id), radius), (interest.details(*id), radius / 2.0)] {
+                assert!(view.is_sorted());
+                let blur = if home.is_some() { CELL / 8.0 } else { 0.0 } + 1e-3;
+                for (x, y) in (-6..6).flat_map(|x| (-6..6).map(move |y| (x, y))) {
+                    let cell = Cell { space: place.space, x, y };
+                    let gap = distance(place, cell);
+                    assert!(gap > radius - blur || view.contains(&cell), "{id:?} does not see {cell:?}");
+                }
+                for cell in view {
+                    let near = distance(place, *cell) <= radius + CELL / 2.0 + blur;
+                    let near = near && cell.space == place.space;
+                    assert!(near || Some(*cell) == home, "{id:?} sees {cell:?} from {place:?}");
+                }
             }
         }
     }
@@ -321,7 +385,7 @@ fn row_of(row: usize, value: u32) -> Vec<u8> {
     match row {
         BODY => words(&[value % 2, value, 9]),
         NAME => name(["", "a", "bob", "eve", "mallory", "ö"][value as usize]),
-        SECRET | BAG => words(&[value]),
+        SECRET | BAG | GEAR => words(&[value]),
         NOTE => addressed(who, &[value]),
         GUILD => words(&[value % GROUPS, value]),
         TEAM => vec![(value % GROUPS) as u8],
@@ -338,6 +402,10 @@ proptest! {
         for op in &ops {
             run.apply(op);
         }
-        run.apply(&Op::Frame { later_ms: 0 });
+        // What moved comes to rest, and then all have all, whatever they lost.
+        for _ in 0..REST_TICKS {
+            run.apply(&Op::Frame { later_ms: 0 });
+        }
+        run.server.check();
     }
 }

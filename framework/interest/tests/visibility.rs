@@ -265,11 +265,12 @@ fn a_snapshot_is_encoded_once_and_shared() {
         .iter()
         .flat_map(|a| of_three.iter().filter(|b| b.topic == a.topic).map(|b| (&a.snapshot, &b.snapshot)))
         .collect();
-    assert_eq!(shared.len(), 2, "the cell, and what everyone sees");
+    assert_eq!(shared.len(), 3, "the cell, its details, and what everyone sees");
     assert!(shared.iter().all(|(a, b)| Arc::ptr_eq(a, b)));
     assert!(frame.sessions.get(&session).is_none(), "the first session has nothing of its own");
     let after = server.interest.stats();
-    assert_eq!((after.snapshots - before.snapshots, after.blocks - before.blocks), (4, 1));
+    let made = (after.snapshots - before.snapshots, after.blocks - before.blocks);
+    assert_eq!(made, (2, 1), "what each owns; what others entered a moment ago is there already");
 }
 
 #[test]
@@ -285,7 +286,12 @@ fn who_leaves_and_returns_between_two_frames_is_sent_nothing() {
     server.look(session, 32.0, 32.0, 10.0);
     let frame = server.frame();
     server.check();
-    assert!(frame.sessions.is_empty() && frame.topics.is_empty());
+    assert!(frame.topics.is_empty());
+    let told = frame.sessions.values();
+    assert!(
+        told.map(|told| told.left.len() + told.entered.len()).sum::<usize>() == 0,
+        "where it looks, no more"
+    );
 
     server.join(session, 2);
     server.commit();

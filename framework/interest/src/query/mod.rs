@@ -46,7 +46,7 @@ impl Scope {
             TopicKey::Owner(identity) => Some(Self::Owner(identity)),
             TopicKey::Group(group) => Some(Self::Group(group)),
             TopicKey::Everyone => Some(Self::Everyone),
-            TopicKey::Query { .. } => None,
+            TopicKey::Detail(_) | TopicKey::Query { .. } => None,
         }
     }
 }

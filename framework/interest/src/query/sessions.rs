@@ -233,10 +233,14 @@ impl Session {
         }
     }
 
+    /// The topics of all queries; one that several have comes as often.
+    pub(crate) fn query_topics(&self) -> impl Iterator<Item = TopicId> + '_ {
+        self.queries.iter().flat_map(SessionQuery::topics).map(|(_, topic)| *topic)
+    }
+
     /// Whether any of the session's queries has the topic: several may ask the same.
     fn has_query_topic(&self, topic: TopicId) -> bool {
-        let mut all = self.queries.iter().flat_map(SessionQuery::topics);
-        all.any(|(_, known)| *known == topic)
+        self.query_topics().any(|known| known == topic)
     }
 
     /// One query less that has the topic. The query no longer lists it.

@@ -24,6 +24,7 @@ pub const WHISPER: usize = 15;
 pub const NUDGE: usize = 16;
 pub const CHEER: usize = 17;
 pub const NEWS: usize = 18;
+pub const GEAR: usize = 19;
 
 /// The quantizer of positions.
 pub const STEP: f64 = 0.05;
@@ -63,7 +64,9 @@ pub fn description() -> ModuleDescription {
         ),
         row("Cheer", RowKind::Event, Group { field: 0 }, &[("team", Type::U32), ("mark", Type::U32)]),
         row("News", RowKind::Event, Everyone, &[("mark", Type::U32)]),
+        row("Gear", component, Near, &[("item", Type::U32)]),
     ];
+    rows[GEAR].detail = true;
     rows[POSITION].spatial = Some(SpatialDef { at: 0, space: Some(1) });
     rows[POSITION].fields[0].wire = Some(WireDef { step: STEP, bits: None, wrap: None });
     rows[BOOM].origin = Some(0);
