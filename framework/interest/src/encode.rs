@@ -83,6 +83,10 @@ impl Encode<'_> {
         tick: u64,
     ) -> TopicFrame {
         let mut told = TopicFrame::default();
+        if !changes.left.is_empty() || !changes.removed.is_empty() {
+            // Whoever is elsewhere now would be shown there with what the snapshot says.
+            topic.cache = None;
+        }
         let mut marks = std::mem::take(&mut topic.dirty);
         if topic.newcomers == topic.subscribers && topic.cache.is_none() {
             // All are about to get everything as it is.

@@ -1,4 +1,5 @@
-//! Snapshots, kept for a while: who enters soon after another gets the same one, and what followed it.
+//! Snapshots, kept for a while: who enters soon after another gets the same one, and what followed it. Once an entity or a row
+//! has left the topic, another is made: the client may have the row from another topic by now, and newer.
 
 use std::sync::Arc;
 
