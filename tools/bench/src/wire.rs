@@ -61,7 +61,7 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
                         .iter()
                         .chain(&said.events)
                         .chain(states)
-                        .map(|piece| piece.len())
+                        .map(bytes::Bytes::len)
                         .sum::<usize>();
                 }
             }

@@ -2,13 +2,13 @@
 //! applies all that it is sent.
 
 mod ages;
-mod crowd;
+mod measured;
 mod watcher;
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::crowd::crowd::{Crowd, Window};
+use crate::crowd::measured::{Crowd, Window};
 use crate::report::{Measure, median};
 use crate::socket::{CLIENTS, Transport, pin};
 use crate::{RUNS, Result};
