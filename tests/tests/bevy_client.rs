@@ -14,8 +14,10 @@ use evertick_bevy::{
 use evertick_client::{Client, ConnectionState, RowTypeError};
 use evertick_schema::EntityId;
 use glam::Vec2;
-use market::{connect, connect_again, server, until};
-use market_module::{Driving, Heard, ItemKind, Listing, Place, Stall, drive, offer, set_open, shout, tear_down};
+use market::{connect, connect_again, returns, server, until};
+use market_module::{
+    Driving, Heard, ItemKind, Listing, Place, Stall, drive, offer, set_open, shout, tear_down,
+};
 
 /// What a stall is to this game.
 #[derive(Component)]
@@ -36,15 +38,21 @@ fn app(client: &Client) -> App {
     app.replicate::<Place>().unwrap().replicate_with(|Stall { open }| Door { open }).unwrap();
     app.replicate_interpolated::<Place>().unwrap().replicate_events::<Heard>().unwrap();
     app.init_resource::<Seen>();
-    app.add_systems(Update, |mut heard: MessageReader<'_, '_, Received<Heard>>, mut seen: ResMut<'_, Seen>| {
-        seen.heard.extend(heard.read().map(|Received(Heard { text })| text.clone()));
-    });
+    app.add_systems(
+        Update,
+        |mut heard: MessageReader<'_, '_, Received<Heard>>, mut seen: ResMut<'_, Seen>| {
+            seen.heard.extend(heard.read().map(|Received(Heard { text })| text.clone()));
+        },
+    );
     app.add_systems(Update, |new: Query<'_, '_, (), Added<Door>>, mut seen: ResMut<'_, Seen>| {
         seen.spawned += new.iter().count();
     });
-    app.add_systems(Update, |mut changed: MessageReader<'_, '_, ConnectionChanged>, mut seen: ResMut<'_, Seen>| {
-        seen.states.extend(changed.read().map(|ConnectionChanged(state)| state.clone()));
-    });
+    app.add_systems(
+        Update,
+        |mut changed: MessageReader<'_, '_, ConnectionChanged>, mut seen: ResMut<'_, Seen>| {
+            seen.states.extend(changed.read().map(|ConnectionChanged(state)| state.clone()));
+        },
+    );
     app
 }
 
@@ -117,9 +125,11 @@ async fn what_moves_is_drawn_between_ticks_and_comes_to_rest() {
     let client = connect(&url, "player").await;
     let mut app = app(&client);
     let cart = client.call(drive::call(Vec2::new(4.0, 0.0), 20)).await.unwrap();
-    let drawn = |world: &World| component::<Interpolated<Place>>(world, cart).map(|Interpolated(place)| place.at.x);
+    let drawn =
+        |world: &World| component::<Interpolated<Place>>(world, cart).map(|Interpolated(place)| place.at.x);
     play(&mut app, |world| drawn(world).is_some_and(|x| x > 0.0)).await;
-    let rests = |world: &World| client.get::<Driving>(cart).unwrap().unwrap().ticks == 0 && drawn(world).is_some();
+    let rests =
+        |world: &World| client.get::<Driving>(cart).unwrap().unwrap().ticks == 0 && drawn(world).is_some();
     play(&mut app, |world| {
         let goal = client.get::<Place>(cart).unwrap().unwrap().at.x;
         rests(world) && drawn(world).is_some_and(|x| (x - goal).abs() < 1e-3) && same(world)
@@ -138,10 +148,13 @@ async fn the_world_follows_over_lost_connections_and_new_sessions() {
     play(&mut app, |world| world.resource::<EntityMap>().len() == 20 && same(world)).await;
     way.cut();
     play(&mut app, |world| {
-        world.resource::<Seen>().states.ends_with(&[ConnectionState::Reconnecting, ConnectionState::Connected])
+        world
+            .resource::<Seen>()
+            .states
+            .ends_with(&[ConnectionState::Reconnecting, ConnectionState::Connected])
     })
     .await;
-    assert_eq!(client.statistics().resumes, 1);
+    assert_eq!(returns(&client), 1);
     play(&mut app, |world| world.resource::<EntityMap>().len() == 20 && same(world)).await;
 
     let (_again, other) = market::server();

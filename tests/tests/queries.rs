@@ -6,7 +6,7 @@ mod market;
 use evertick_client::{Change, Client, Query, QueryError, field, near, within};
 use evertick_schema::EntityId;
 use glam::Vec2;
-use market::{connect, connect_again, server, until};
+use market::{connect, connect_again, returns, server, until};
 use market_module::{ItemKind, Listing, Place, Stall, offer, set_open, set_price, tear_down};
 
 async fn stalls(client: &Client, prices: impl IntoIterator<Item = (f32, u32)>) -> Vec<EntityId> {
@@ -26,7 +26,8 @@ async fn the_result_of_a_query_is_kept_up_to_date_and_what_others_ask_is_not_in_
     until(async || buyer.rows::<Stall>().unwrap().len() == 10).await;
     assert_eq!(buyer.rows::<Listing>().unwrap(), [], "nobody has asked yet");
 
-    let cheap = buyer.subscribe(Query::<Listing>::all().filter(field::<Listing>("price").at_most(3))).await.unwrap();
+    let cheap =
+        buyer.subscribe(Query::<Listing>::all().filter(field::<Listing>("price").at_most(3))).await.unwrap();
     let swords = Query::<Listing>::all().filter(field::<Listing>("kind").is(ItemKind::Sword));
     let swords = buyer.subscribe(swords).await.unwrap();
     until(async || cheap.len() == 3 && swords.len() == 5).await;
@@ -38,16 +39,25 @@ async fn the_result_of_a_query_is_kept_up_to_date_and_what_others_ask_is_not_in_
     seller.call(set_price::call(ids[1], 50)).await.unwrap();
     let frame = changes.next().await.unwrap();
     let told: Vec<_> = frame.of::<Listing>().unwrap().collect();
-    assert!(matches!(&told[..], [Change::Removed { entity, old }] if *entity == ids[1] && old.price == 2), "{told:?}");
+    assert!(
+        matches!(&told[..], [Change::Removed { entity, old }] if *entity == ids[1] && old.price == 2),
+        "{told:?}"
+    );
     assert_eq!(swords.get(ids[1]).unwrap().price, 50);
     seller.call(set_price::call(ids[9], 1)).await.unwrap();
     let frame = changes.next().await.unwrap();
     let told: Vec<_> = frame.of::<Listing>().unwrap().collect();
-    assert!(matches!(&told[..], [Change::Inserted { entity, row }] if *entity == ids[9] && row.price == 1), "{told:?}");
+    assert!(
+        matches!(&told[..], [Change::Inserted { entity, row }] if *entity == ids[9] && row.price == 1),
+        "{told:?}"
+    );
     seller.call(set_price::call(ids[9], 3)).await.unwrap();
     let frame = changes.next().await.unwrap();
     let told: Vec<_> = frame.of::<Listing>().unwrap().collect();
-    assert!(matches!(&told[..], [Change::Updated { old, row, .. }] if (old.price, row.price) == (1, 3)), "{told:?}");
+    assert!(
+        matches!(&told[..], [Change::Updated { old, row, .. }] if (old.price, row.price) == (1, 3)),
+        "{told:?}"
+    );
     seller.call(tear_down::call(ids[0])).await.unwrap();
     until(async || cheap.len() == 2).await;
 
@@ -70,7 +80,8 @@ async fn queries_join_and_are_about_places_and_about_me() {
     until(async || here.len() == 2 && here.get(ids[2]).is_none()).await;
 
     let mine = || Query::<Listing>::all().filter(field::<Listing>("seller").is_me());
-    let (of_buyer, of_seller) = (buyer.subscribe(mine()).await.unwrap(), seller.subscribe(mine()).await.unwrap());
+    let (of_buyer, of_seller) =
+        (buyer.subscribe(mine()).await.unwrap(), seller.subscribe(mine()).await.unwrap());
     until(async || of_seller.len() == 10).await;
     assert!(of_buyer.is_empty());
     let there = Query::<Listing>::all().join::<Place>().filter(within([350.0, -1.0], [650.0, 1.0]));
@@ -111,7 +122,7 @@ async fn refusals_and_explanations_are_in_words() {
     client.subscribe(cheap()).await.unwrap();
 }
 
-/// The connection is cut below the client: the session goes on, and so do queries; what changed meanwhile is in them.
+/// The connection is cut below the client, and then the server goes: queries are asked again, and what changed meanwhile is in them.
 #[tokio::test]
 async fn queries_outlive_connections_and_servers() {
     let (server, url) = server();
@@ -123,7 +134,7 @@ async fn queries_outlive_connections_and_servers() {
     until(async || query.len() == 2).await;
     cut.cut();
     seller.call(set_price::call(ids[3], 0)).await.unwrap();
-    until(async || client.statistics().resumes == 1 && query.len() == 3).await;
+    until(async || returns(&client) == 1 && query.len() == 3).await;
     seller.call(set_price::call(ids[2], 1)).await.unwrap();
     until(async || query.len() == 4).await;
 
@@ -132,9 +143,12 @@ async fn queries_outlive_connections_and_servers() {
     let (_again, other) = market::server();
     cut.lead_to(&other);
     server.stop().unwrap();
-    until(async || client.statistics().new_sessions == 1 && query.is_empty()).await;
+    until(async || returns(&client) == 2 && query.is_empty()).await;
     let frame = changes.next().await.unwrap();
-    assert_eq!(frame.of::<Listing>().unwrap().filter(|change| matches!(change, Change::Removed { .. })).count(), 4);
+    assert_eq!(
+        frame.of::<Listing>().unwrap().filter(|change| matches!(change, Change::Removed { .. })).count(),
+        4
+    );
     stalls(&client, [(0.0, 1), (0.0, 2)]).await;
     until(async || query.len() == 1).await;
     drop(query);

@@ -109,7 +109,9 @@ pub enum QueryError {
     #[error(transparent)]
     Condition(#[from] ConditionError),
     /// Its text is too long.
-    #[error("the query's text has {0} bytes, and {QUERY_BYTES_MAX} are allowed; ask for less, or by two queries")]
+    #[error(
+        "the query's text has {0} bytes, and {QUERY_BYTES_MAX} are allowed; ask for less, or by two queries"
+    )]
     TooLong(usize),
     /// There are too many queries.
     #[error("there are {QUERIES_MAX} queries already, which are the most; end one first")]

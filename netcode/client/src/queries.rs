@@ -63,7 +63,13 @@ impl Asked {
 
     /// Brings the result in line with the replica, after `changes` or after other topics have been told. Costs what changed in the result;
     /// all of it when the topics are others.
-    fn follow(&self, replica: &Replica, changes: &Changes, told: Option<Vec<TopicId>>, types: &Arc<ModuleTypes>) {
+    fn follow(
+        &self,
+        replica: &Replica,
+        changes: &Changes,
+        told: Option<Vec<TopicId>>,
+        types: &Arc<ModuleTypes>,
+    ) {
         let mut state = lock(&self.state);
         let State { topics, entities, .. } = &mut *state;
         let mut touched: HashSet<EntityId> = HashSet::new();
@@ -94,7 +100,8 @@ impl Asked {
             }
             let row = replica.get(self.row, entity);
             let old = old_rows.get(&entity).copied().unwrap_or(row).filter(|_| before);
-            let (old, new) = (old.map(Bytes::copy_from_slice), row.filter(|_| now).map(Bytes::copy_from_slice));
+            let (old, new) =
+                (old.map(Bytes::copy_from_slice), row.filter(|_| now).map(Bytes::copy_from_slice));
             told.push(RowChange { row: self.row, entity, old, new });
         }
         drop(state);
@@ -252,9 +259,12 @@ impl Queries {
         for (number, asked) in &table.asked {
             asked.follow(replica, changes, told.remove(number), types);
         }
-        table.asked.retain(|number, _| !changes.queries.iter().any(|reply| {
-            reply.query == *number && matches!(reply.outcome, QueryOutcome::Refused { .. })
-        }));
+        table.asked.retain(|number, _| {
+            !changes
+                .queries
+                .iter()
+                .any(|reply| reply.query == *number && matches!(reply.outcome, QueryOutcome::Refused { .. }))
+        });
         answers
     }
 }

@@ -354,7 +354,9 @@ fn constant<V: Field>(field: &str, ty: &Type, value: &V) -> Result<String, Condi
             finite(number.is_finite(), number.to_string())
         }
         Type::String => Ok(format!("'{}'", read!(String).replace('\'', "''"))),
-        Type::Identity => Ok(format!("'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())),
+        Type::Identity => {
+            Ok(format!("'{}'", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+        }
         Type::Enum(of) => {
             let number = bytes.iter().rev().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
             let variant = of.variants.iter().find(|variant| variant.value == number);

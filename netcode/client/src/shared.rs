@@ -190,7 +190,7 @@ impl Shared {
         let (told, answers) = {
             let mut replica = self.replica.write().unwrap_or_else(PoisonError::into_inner);
             apply(&mut replica, changes)?;
-            self.heard_of(changes.tick);
+            self.heard_of(changes);
             self.watchers(|watcher| watcher.follow(changes.tick, &replica, changes));
             let answers = self.queries.follow(&replica, changes, &self.types);
             (listeners.then(|| self.collect(&replica, changes)), answers)
@@ -206,12 +206,11 @@ impl Shared {
     }
 
     /// Keeps the clocks.
-    fn heard_of(&self, tick: u64) {
+    fn heard_of(&self, changes: &Changes) {
         let (mut timing, now) = (self.timing(), self.now());
-        let before = timing.newest_tick();
-        timing.observe(tick, now);
-        if tick > before && before > 0 {
-            self.tally.age(timing.age(before, now));
+        timing.observe(changes.tick, now);
+        if let Some(ahead) = timing.newer(changes.number, changes.tick, now) {
+            self.tally.age(ahead);
         }
     }
 

@@ -104,3 +104,9 @@ pub(crate) async fn until(condition: impl AsyncFn() -> bool) {
     .await
     .expect("what the test waits for has to happen soon");
 }
+
+/// How often the client has come back, with its session or a new one.
+pub(crate) fn returns(client: &Client) -> u64 {
+    let statistics = client.statistics();
+    statistics.resumes + statistics.new_sessions
+}
