@@ -1,6 +1,7 @@
 //! The handle of a session.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::callbacks::Subscription;
 use crate::connect::{self, Greeting, Way};
 use crate::error::{
-    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, RowTypeError,
+    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, QueryError,
+    RowTypeError,
 };
 use crate::interpolated::Interpolated;
 use crate::link::{COMMANDS_WAITING_MAX, Command, Link};
 use crate::options::ConnectOptions;
 use crate::predicted::Predicted;
+use crate::query::Query;
+use crate::query_handle::QueryHandle;
 use crate::rows::{RowSet, View};
 use crate::shared::Shared;
 use crate::statistics::Statistics;
@@ -223,6 +227,47 @@ impl Client {
     /// arrived. It runs evenly.
     pub fn render_tick(&self) -> f64 {
         self.shared.timing().render_tick(self.shared.now())
+    }
+
+    /// Asks for rows of an `on_demand` type, and waits until the replica has them. They are kept up to date as long as the handle lives.
+    /// At most 32 queries at once; what one costs says docs/queries.md.
+    pub async fn subscribe<T: Row>(&self, query: Query<T>) -> Result<QueryHandle<T>, QueryError> {
+        let row = self.shared.types.row::<T>()?;
+        let (handle, explained) = self.ask_query(query.sql()?, row).await?;
+        match explained {
+            None => Ok(handle),
+            Some(_) => Err(QueryError::Explains(handle.text().to_owned())),
+        }
+    }
+
+    /// How the server would match a query, in words: by a hash, by cells, by ranges or by looking at every change.
+    pub async fn explain<T: Row>(&self, query: Query<T>) -> Result<String, QueryError> {
+        let row = self.shared.types.row::<T>()?;
+        let (handle, explained) = self.ask_query::<T>(format!("EXPLAIN {}", query.sql()?), row).await?;
+        explained.ok_or_else(|| QueryError::Refused {
+            text: handle.text().to_owned(),
+            message: "the server sends rows instead of an explanation".to_owned(),
+        })
+    }
+
+    async fn ask_query<T: Row>(
+        &self,
+        text: String,
+        row: u32,
+    ) -> Result<(QueryHandle<T>, Option<String>), QueryError> {
+        let shared = Arc::clone(&self.shared);
+        let (asked, answered) = shared.queries.add(text, row, shared.stream_frames_max)?;
+        // Ends the query, should nobody wait for the answer any more.
+        let handle = QueryHandle { shared, asked, row: PhantomData };
+        self.shared.requests.notify_one();
+        tokio::select! {
+            biased;
+            Ok(answer) = answered => match answer {
+                Ok(explained) => Ok((handle, explained)),
+                Err(message) => Err(QueryError::Refused { text: handle.text().to_owned(), message }),
+            },
+            why = self.closed() => Err(QueryError::Disconnected(why)),
+        }
     }
 
     /// The round trip to the server and back, measured now.

@@ -114,6 +114,8 @@ impl Link {
         self.connected = true;
         let mut timing = self.shared.timing();
         timing.reconnected(resumed);
+        self.shared.queries.ask_again();
+        self.shared.requests.notify_one();
         timing.observe(tick, self.shared.now());
         drop(timing);
         self.shared.tally.came_back(resumed);

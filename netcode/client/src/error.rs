@@ -3,9 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use evertick_protocol::{Close, FailCode, INPUT_BYTES_MAX, ProtocolError};
+use evertick_protocol::{Close, FailCode, INPUT_BYTES_MAX, ProtocolError, QUERY_BYTES_MAX};
 use evertick_schema::{DescriptionError, RowError};
 use thiserror::Error;
+
+use crate::queries::QUERIES_MAX;
+use crate::query::ConditionError;
 
 /// Why a client did not get a session.
 #[derive(Debug, Error)]
@@ -94,6 +97,39 @@ pub enum PredictError {
     /// The input is not the server's.
     #[error(transparent)]
     Input(#[from] InputError),
+}
+
+/// Why a query has no result.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum QueryError {
+    /// The row type is not the server's.
+    #[error(transparent)]
+    Row(#[from] RowTypeError),
+    /// The query makes no sense.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    /// Its text is too long.
+    #[error(
+        "the query's text has {0} bytes, and {QUERY_BYTES_MAX} are allowed; ask for less, or by two queries"
+    )]
+    TooLong(usize),
+    /// There are too many queries.
+    #[error("there are {QUERIES_MAX} queries already, which are the most; end one first")]
+    TooMany,
+    /// The server does not answer it; its words say what is wrong, and where.
+    #[error("`{text}` is refused: {message}")]
+    Refused {
+        /// The query.
+        text: String,
+        /// The server's words.
+        message: String,
+    },
+    /// `subscribe` was given an `EXPLAIN`.
+    #[error("`{0}` asks for an explanation, not for rows; use `explain`")]
+    Explains(String),
+    /// The session ended first.
+    #[error(transparent)]
+    Disconnected(Disconnected),
 }
 
 /// Why a call has no result.

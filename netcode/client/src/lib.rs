@@ -37,6 +37,9 @@ mod losses;
 mod options;
 mod predicted;
 mod prediction;
+mod queries;
+mod query;
+mod query_handle;
 mod reconnect;
 mod rows;
 mod shared;
@@ -49,12 +52,14 @@ mod types;
 pub use callbacks::Subscription;
 pub use client::Client;
 pub use error::{
-    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, RowTypeError,
-    StreamError,
+    CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, QueryError,
+    RowTypeError, StreamError,
 };
 pub use interpolated::Interpolated;
 pub use options::ConnectOptions;
 pub use predicted::Predicted;
+pub use query::{Condition, ConditionError, FieldOf, Query, field, near, near_in, within, within_in};
+pub use query_handle::QueryHandle;
 pub use reconnect::Reconnect;
 pub use rows::{RowSet, View};
 pub use statistics::Statistics;

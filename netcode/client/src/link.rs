@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::connect::Way;
 use crate::error::{ConnectionState, Disconnected};
+use crate::queries::Request;
 use crate::shared::Shared;
 
 /// Commands that wait for the task.
@@ -164,6 +165,7 @@ impl Link {
                     }
                 }
                 () = shared.inputs.notified(), if takes_more => self.send_inputs(),
+                () = shared.requests.notified(), if takes_more => self.send_queries(),
                 _ = ping_timer.tick(), if takes_more => self.ping(),
                 _ = report_timer.tick(), if takes_more => self.report(),
             }
@@ -239,6 +241,20 @@ impl Link {
         let number = self.shared.read(|view| view.replica.number()).max(self.changes.number);
         let report = self.shared.tally.report(number, jitter);
         self.send(&ClientMessage::Report(report));
+    }
+
+    fn send_queries(&mut self) {
+        for request in self.shared.queries.requests() {
+            match &request {
+                Request::Subscribe { number, text } => ClientMessage::Subscribe { query: *number, text },
+                Request::Unsubscribe(query) => ClientMessage::Unsubscribe { query: *query },
+            }
+            .encode(&mut self.outgoing);
+            if self.outgoing.len() >= MESSAGE_BYTES_MAX {
+                self.hand_over();
+            }
+        }
+        self.hand_over();
     }
 
     /// By datagram, with those of the last ticks again; in order and only the new ones where there are no datagrams.

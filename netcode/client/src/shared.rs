@@ -16,6 +16,7 @@ use crate::callbacks::Callbacks;
 use crate::connect::Greeting;
 use crate::error::{ConnectError, ConnectionState, Disconnected};
 use crate::options::ConnectOptions;
+use crate::queries::Queries;
 use crate::rows::View;
 use crate::statistics::Tally;
 use crate::streams::{FrameChanges, RowChange};
@@ -54,6 +55,10 @@ pub(crate) struct Shared {
     watchers: Mutex<Vec<Weak<Mutex<dyn Watcher>>>>,
     /// There are inputs to send.
     pub(crate) inputs: Notify,
+    pub(crate) queries: Queries,
+    /// There are queries to begin or to end.
+    pub(crate) requests: Notify,
+    pub(crate) stream_frames_max: usize,
     epoch: Instant,
 }
 
@@ -89,6 +94,9 @@ impl Shared {
             timing: timing.into(),
             watchers: Mutex::default(),
             inputs: Notify::new(),
+            queries: Queries::default(),
+            requests: Notify::new(),
+            stream_frames_max: options.stream_frames_max,
             epoch,
         })
     }
@@ -179,24 +187,30 @@ impl Shared {
         apply: impl FnOnce(&mut Replica, &mut Changes) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
         let listeners = self.frames.receiver_count() > 0 || self.callbacks.any();
-        let told = {
+        let (told, answers) = {
             let mut replica = self.replica.write().unwrap_or_else(PoisonError::into_inner);
             apply(&mut replica, changes)?;
-            self.heard_of(changes.tick);
+            self.heard_of(changes);
             self.watchers(|watcher| watcher.follow(changes.tick, &replica, changes));
-            listeners.then(|| self.collect(&replica, changes))
+            let answers = self.queries.follow(&replica, changes, &self.types);
+            (listeners.then(|| self.collect(&replica, changes)), answers)
         };
+        if !changes.queries.is_empty() {
+            self.requests.notify_one();
+        }
+        for (waiting, answer) in answers {
+            let _asker_gave_up = waiting.send(answer);
+        }
         self.tell(told);
         Ok(())
     }
 
     /// Keeps the clocks.
-    fn heard_of(&self, tick: u64) {
+    fn heard_of(&self, changes: &Changes) {
         let (mut timing, now) = (self.timing(), self.now());
-        let before = timing.newest_tick();
-        timing.observe(tick, now);
-        if tick > before && before > 0 {
-            self.tally.age(timing.age(before, now));
+        timing.observe(changes.tick, now);
+        if let Some(ahead) = timing.newer(changes.number, changes.tick, now) {
+            self.tally.age(ahead);
         }
     }
 
@@ -207,6 +221,7 @@ impl Shared {
         let old = {
             let mut replica = self.replica.write().unwrap_or_else(PoisonError::into_inner);
             self.watchers(|watcher| watcher.clear());
+            self.queries.start_anew(&replica, &self.types);
             std::mem::replace(&mut *replica, empty)
         };
         let rows = 0..self.types.module.rows.len() as u32;

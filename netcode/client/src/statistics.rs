@@ -47,7 +47,8 @@ pub struct Statistics {
     pub round_trip: Duration,
     /// How much later than the fastest frames others arrive: a bound that falls slowly.
     pub jitter: Duration,
-    /// How old the newest applied data was just before newer came: the median of late.
+    /// How long the world had been ahead of what was shown when newer came, the way from the server included: the median of late. A world
+    /// in which nothing happens is not ahead.
     pub staleness_p50: Duration,
     /// The 99th percentile of that.
     pub staleness_p99: Duration,
@@ -124,7 +125,7 @@ impl Tally {
         counts.losses.seen(tick);
     }
 
-    /// What was newest was this old when newer came.
+    /// The world had been ahead for so long when newer came, without the way.
     pub(crate) fn age(&self, age: Duration) {
         let mut counts = self.counts();
         let at = counts.ages_seen % AGES_KEPT;

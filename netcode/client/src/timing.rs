@@ -28,6 +28,8 @@ pub(crate) struct Timing {
     clock: ServerClock,
     lead: InputLead,
     drawn: Option<(f64, Duration)>,
+    /// The newest frame of which something came: its number and tick.
+    newest: Option<(u64, u64)>,
     /// The tick of the last input of each reducer.
     last: HashMap<u32, u64>,
     /// The newest first, at most [`INPUTS_MAX`].
@@ -49,6 +51,7 @@ impl Timing {
             clock: ServerClock::new(tick_us),
             lead: InputLead::new(tick_us),
             drawn: None,
+            newest: None,
             last: HashMap::new(),
             inputs: VecDeque::new(),
         }
@@ -77,18 +80,23 @@ impl Timing {
         self.clock.jitter()
     }
 
-    pub(crate) fn newest_tick(&self) -> u64 {
-        self.clock.newest_tick()
-    }
-
     pub(crate) fn lead(&self) -> &InputLead {
         &self.lead
     }
 
-    /// How old something of `tick` is, not counting the way here.
-    pub(crate) fn age(&self, tick: u64, now: Duration) -> Duration {
-        let ticks = (self.clock.tick(now) - tick as f64).max(0.0);
-        Duration::from_micros((ticks * f64::from(self.tick_us)) as u64)
+    /// Something of a frame came. Returns how long the world had been ahead of what was shown until now, not counting the way here,
+    /// if the frame is newer than what came before: since the first frame behind that was made. Frames that were not seen are
+    /// taken to be a tick apart; a world that makes no frames is not ahead.
+    pub(crate) fn newer(&mut self, number: u64, tick: u64, now: Duration) -> Option<Duration> {
+        let before = self.newest;
+        if before.is_some_and(|(newest, _)| newest >= number) {
+            return None;
+        }
+        self.newest = Some((number, tick));
+        let (number_before, tick_before) = before?;
+        let unseen = (number - number_before - 1).min(tick.saturating_sub(tick_before));
+        let ticks = (self.clock.tick(now) - tick as f64).max(0.0) + unseen as f64;
+        Some(Duration::from_micros((ticks * f64::from(self.tick_us)) as u64))
     }
 
     /// The tick that an input of now is for, with fraction.
@@ -189,6 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn the_world_is_ahead_by_what_it_made_and_we_have_not_seen() {
+        let mut timing = Timing::new(50_000);
+        let mut come = |number, tick, at: u64| {
+            timing.observe(tick, ms(at));
+            timing.newer(number, tick, ms(at))
+        };
+        assert_eq!(come(1, 100, 0), None, "nothing was shown before");
+        assert_eq!(come(2, 101, 50), Some(ms(0)));
+        assert_eq!(come(2, 101, 51), None);
+        assert_eq!(come(3, 201, 5050), Some(ms(0)), "it was quiet for 5 s");
+        assert_eq!(come(4, 202, 5120), Some(ms(20)), "it was late");
+        assert_eq!(come(7, 205, 5250), Some(ms(100)), "two were lost");
+        assert_eq!(come(6, 204, 5260), None, "older");
+        assert_eq!(come(9, 300, 10_000), Some(ms(50)), "quiet, and then one was lost");
+    }
+
+    #[test]
     fn the_drawn_time_is_even_and_behind() {
         let mut timing = Timing::new(50_000);
         let mut before = f64::NEG_INFINITY;
@@ -202,7 +227,7 @@ mod tests {
             assert!(drawn > before, "{drawn} after {before}");
             before = drawn;
         }
-        let behind = timing.newest_tick() as f64 - before;
+        let behind = timing.clock.newest_tick() as f64 - before;
         assert!((0.0..5.0).contains(&behind), "{behind}");
     }
 }

@@ -50,7 +50,7 @@ pub use limits::{
 pub use pack::{TopicList, pack_frame};
 pub use packer::{FramePacker, StatePacker};
 pub use quantizer::Quantizer;
-pub use replica::{Change, ChangeKind, Changes, Event, Replica, StateStats};
+pub use replica::{Change, ChangeKind, Changes, Event, Replica, ResultChange, StateStats};
 pub use schema::{RowCodec, WireSchema};
 pub use secret::SessionSecret;
 pub use server_message::{FrameMessage, Pong, ServerMessage, StateMessage, Welcome};

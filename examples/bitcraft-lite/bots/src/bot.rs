@@ -6,7 +6,7 @@ use bitcraft_lite::accounts::{Avatar, join};
 use bitcraft_lite::chat::{Said, say};
 use bitcraft_lite::gathering::{Node, gather};
 use bitcraft_lite::movement::{Position, Walk, walk_to};
-use evertick_client::{CallError, Client, ConnectOptions, RowTypeError};
+use evertick_client::{CallError, Client, ConnectOptions, RowTypeError, Statistics};
 use evertick_schema::{Call, EntityId};
 use glam::Vec2;
 use tokio::sync::watch;
@@ -28,7 +28,7 @@ pub(crate) struct Report {
     pub(crate) calls_refused: u64,
     pub(crate) calls_failed: u64,
     pub(crate) disconnected: bool,
-    pub(crate) bytes_received: u64,
+    pub(crate) statistics: Statistics,
     pub(crate) seconds: f64,
     pub(crate) problems: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub(crate) async fn play(server: String, number: u32, mut stop: watch::Receiver<
             if let Err(error) = lived {
                 report.problems.push(error.to_string());
             }
-            report.bytes_received = client.statistics().bytes_in;
+            report.statistics = client.statistics();
             if let Some(reason) = client.disconnected() {
                 report.disconnected = true;
                 report.problems.push(format!("disconnected: {reason}"));

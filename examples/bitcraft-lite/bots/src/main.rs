@@ -25,6 +25,9 @@ struct Args {
     /// Write a summary here, as JSON.
     #[arg(long)]
     summary: Option<PathBuf>,
+    /// Add to the summary how the network was: round trips, staleness, loss, bytes by lane.
+    #[arg(long)]
+    report: bool,
     /// Stop when standard input ends, as it does when whoever started us dies.
     #[arg(long)]
     stop_with_stdin: bool,
@@ -51,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         summary.add(&task.await?);
     }
     if let Some(file) = args.summary {
-        std::fs::write(file, serde_json::to_vec_pretty(&summary.finish())?)?;
+        std::fs::write(file, serde_json::to_vec_pretty(&summary.finish(args.report))?)?;
     }
     Ok(())
 }

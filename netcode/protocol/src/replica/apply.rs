@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use evertick_schema::{EntityId, Timestamp, check_row};
 use hashbrown::HashMap;
 
-use crate::block::{BlockReader, EventsSection, RowsSection, Section};
+use crate::block::{BlockReader, EventsSection, RowsSection, Section, TopicKind};
 use crate::error::ProtocolError;
 use crate::frame::TopicId;
 use crate::frame_parts::FrameParts;
@@ -188,6 +188,9 @@ impl Target<'_> {
         let replica = &mut *self.replica;
         let store = &mut replica.stores[row as usize];
         let Some(index) = store.find(entity).filter(|index| store.is_held(*index, self.id)) else { return };
+        if self.topic.kind == TopicKind::Query {
+            self.changes.result_of_query(self.id, row, entity);
+        }
         if store.release(index, self.id) {
             replica.bytes = replica.bytes.saturating_sub(HOLDER_BYTES);
             return;
@@ -272,6 +275,9 @@ impl Target<'_> {
             }
             if found.is_none() {
                 self.hold(size + ROW_OVERHEAD)?;
+            }
+            if whole && self.topic.kind == TopicKind::Query {
+                self.changes.result_of_query(self.id, row, entity);
             }
             let replica = &mut *self.replica;
             let store = &mut replica.stores[row as usize];

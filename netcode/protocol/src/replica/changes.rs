@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use evertick_schema::{EntityId, Timestamp};
 
-use crate::frame::{CallReply, QueryReply};
+use crate::frame::{CallReply, QueryReply, TopicId};
 use crate::replica::store::RowStore;
 
 /// What one frame or State message changed. Kept and handed in again, it allocates nothing in the long run.
@@ -21,6 +21,7 @@ pub struct Changes {
     /// Answers to queries, in order.
     pub queries: Vec<QueryReply>,
     notes: Vec<Note>,
+    results_of_queries: Vec<ResultChange>,
     events: Vec<(u32, Range<usize>)>,
     /// Old rows and events.
     bytes: Vec<u8>,
@@ -37,6 +38,17 @@ pub struct Change<'a> {
     pub entity: EntityId,
     /// The row before the frame; `None` of an inserted one.
     pub old: Option<&'a [u8]>,
+}
+
+/// A row that a query's topic has begun to hold or let go of; see [`Changes::results_of_queries`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultChange {
+    /// The query's topic.
+    pub topic: TopicId,
+    /// The row type's number.
+    pub row: u32,
+    /// Whose row.
+    pub entity: EntityId,
 }
 
 /// What happened to a row.
@@ -85,6 +97,12 @@ impl Changes {
         })
     }
 
+    /// The rows that topics of queries have begun to hold or let go of, maybe several times: whether they hold them now says
+    /// [`Replica::is_held`](crate::Replica::is_held).
+    pub fn results_of_queries(&self) -> &[ResultChange] {
+        &self.results_of_queries
+    }
+
     /// The events, in order.
     pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
         self.events.iter().map(|(row, bytes)| Event { row: *row, bytes: &self.bytes[bytes.clone()] })
@@ -92,6 +110,7 @@ impl Changes {
 
     pub(crate) fn clear(&mut self) {
         self.notes.clear();
+        self.results_of_queries.clear();
         self.events.clear();
         self.bytes.clear();
         self.results.clear();
@@ -102,6 +121,10 @@ impl Changes {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(event);
         self.events.push((row, start..self.bytes.len()));
+    }
+
+    pub(crate) fn result_of_query(&mut self, topic: TopicId, row: u32, entity: EntityId) {
+        self.results_of_queries.push(ResultChange { topic, row, entity });
     }
 
     /// Notes a row for the first time in this frame; returns the note's number.

@@ -22,7 +22,7 @@ mod store;
 use evertick_schema::{EntityId, ModuleDescription, Timestamp};
 use hashbrown::HashMap;
 
-pub use self::changes::{Change, ChangeKind, Changes, Event};
+pub use self::changes::{Change, ChangeKind, Changes, Event, ResultChange};
 pub use self::states::StateStats;
 use self::store::RowStore;
 use crate::block::TopicKind;
@@ -162,6 +162,18 @@ impl Replica {
     /// All rows of type number `row`, in no order.
     pub fn rows(&self, row: u32) -> impl Iterator<Item = (EntityId, &[u8])> {
         self.stores.get(row as usize).into_iter().flat_map(RowStore::iter)
+    }
+
+    /// Whether a topic holds the row of type number `row` that `entity` has.
+    pub fn is_held(&self, row: u32, entity: EntityId, topic: TopicId) -> bool {
+        let Some(store) = self.stores.get(row as usize) else { return false };
+        store.find(entity).is_some_and(|index| store.is_held(index, topic))
+    }
+
+    /// The entities whose rows of type number `row` a topic holds, in no order. Costs a look-up per entity of the topic.
+    pub fn held_by(&self, topic: TopicId, row: u32) -> impl Iterator<Item = EntityId> {
+        let roster = self.topics.get(&topic).into_iter().flat_map(|topic| topic.roster.values());
+        roster.map(|seat| seat.entity).filter(move |entity| self.is_held(row, *entity, topic))
     }
 
     /// How many rows of type number `row` there are.
