@@ -33,15 +33,20 @@
 //!
 //! The world thread never waits for any of this.
 
+mod answers;
 mod auth;
 mod budget;
+mod clock;
 mod config;
 mod gateway;
 mod inputs;
 mod intake;
+mod messages;
 mod metrics;
 mod outbox;
 mod packing;
+mod results;
+mod resume;
 mod session;
 mod shard;
 mod view;

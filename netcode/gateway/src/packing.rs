@@ -1,20 +1,27 @@
 //! What a session is sent of a frame: first what is ordered, all of it; then states, as far as its byte budget goes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use evertick_protocol::{Frame, FramePacker, SessionFrame, StatePacker};
+use evertick_protocol::{CallReply, Frame, FramePacker, QueryReply, SessionFrame, StatePacker, TopicId};
 use evertick_schema::SessionId;
 use evertick_transport::Datagrams;
 
+use crate::answers::Answers;
 use crate::budget::Bucket;
+use crate::clock::Clock;
 use crate::config::SessionLimits;
 use crate::metrics::Metrics;
-use crate::view::{Due, View, most_urgent_first};
+use crate::results::{Departed, Results};
+use crate::view::{Due, View, cost, most_urgent_first};
 
 /// A session whose states go by datagram is sent a frame on the ordered lane at least so often, in microseconds of the world's time: its
 /// client takes states only near the newest one.
 const BEAT_US: i64 = 900_000;
+/// A client that has come back gets its results with the snapshots, so that their effects are there. It does not wait for them for longer.
+const SNAPSHOTS_TIME_MAX: Duration = Duration::from_secs(1);
+/// While topics are behind, they are asked for in ticks that find so much of a second's bytes.
+const ASK_SHARE: usize = 20;
 
 /// What is kept from one session to the next while a frame is handed out.
 #[derive(Default)]
@@ -26,6 +33,8 @@ pub(crate) struct Packer<'f> {
     pub(crate) world: Vec<Bytes>,
     /// Messages on the latest lane.
     pub(crate) datagrams: Vec<Bytes>,
+    /// Topics that the host is to be asked for.
+    pub(crate) wanted: Vec<TopicId>,
 }
 
 /// What a session sees, and may be sent.
@@ -34,8 +43,14 @@ pub(crate) struct Stream {
     view: View,
     /// `None` when there is no limit.
     bytes: Option<Bucket>,
+    bytes_per_second: usize,
     /// The world's time of the last message on the ordered lane.
     beat_us: i64,
+    results: Results,
+    answers: Answers,
+    departed: Departed,
+    /// Since when a client that has come back waits for snapshots; results and answers wait with it.
+    awaiting: Option<Instant>,
 }
 
 /// What the session's connection can take.
@@ -43,15 +58,109 @@ pub(crate) struct Stream {
 pub(crate) struct Room {
     /// For states by datagram; `None` sends them in order with the rest.
     pub(crate) datagrams: Option<Datagrams>,
-    /// Whether the client keeps up: without states, it has less to catch up with.
-    pub(crate) states: bool,
+    pub(crate) pace: Pace,
+}
+
+/// How a client takes what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It keeps up.
+    Good,
+    /// It gets no states: so it has less to catch up with.
+    Slow,
+    /// Nor what has a place.
+    TooSlow,
 }
 
 impl Stream {
     pub(crate) fn new(session: SessionId, limits: &SessionLimits, now: Instant) -> Self {
         let limited = limits.bytes_per_second > 0;
         let bytes = limited.then(|| Bucket::new(limits.bytes_per_second, limits.bytes_burst, now));
-        Self { view: View::new(session), bytes, beat_us: 0 }
+        Self {
+            view: View::new(session),
+            bytes,
+            bytes_per_second: limits.bytes_per_second as usize,
+            beat_us: 0,
+            results: Results::default(),
+            answers: Answers::default(),
+            departed: Departed::default(),
+            awaiting: None,
+        }
+    }
+
+    /// Takes a frame in while there is no connection to send it over.
+    pub(crate) fn follow(&mut self, frame: &Frame, own: Option<&SessionFrame>) {
+        self.view.fall_behind(false);
+        let Some(own) = own else { return };
+        for topic in &own.left {
+            self.view.leave(*topic);
+            self.departed.add(*topic, frame.time.0);
+        }
+        own.entered.iter().for_each(|entered| self.view.enter(entered, false));
+        if let Some(viewpoint) = own.viewpoint {
+            self.view.look_from(viewpoint);
+        }
+        own.results.iter().for_each(|reply| self.results.push(reply.clone()));
+        self.results.trim();
+        own.queries.iter().for_each(|reply| self.answers.remember(reply));
+    }
+
+    /// Answers of the gateway's own.
+    pub(crate) fn answer(&mut self, failed: impl Iterator<Item = CallReply>) {
+        failed.for_each(|reply| self.results.push(reply));
+    }
+
+    /// Packs the gateway's own answers; `None` while they wait for snapshots, or when there are none. Their effects are none, so they may overtake frames.
+    pub(crate) fn pack_answers(&mut self, refused: &[QueryReply], clock: Clock) -> Vec<Bytes> {
+        let mut packer = FramePacker::new();
+        refused.iter().for_each(|reply| packer.query(reply));
+        if self.awaiting.is_none() {
+            self.results.send(&mut packer);
+            self.results.trim();
+        }
+        let mut parts = Vec::new();
+        packer.finish(clock.number, clock.tick, clock.time, &mut parts);
+        parts
+    }
+
+    /// The client has got so many results.
+    pub(crate) fn acknowledge(&mut self, results: u64) {
+        self.results.acknowledge(results);
+    }
+
+    /// A query is asked, or over.
+    pub(crate) fn forget_query(&mut self, query: u32) {
+        self.answers.forget(query);
+    }
+
+    /// Whether a client that has got so many results can go on; then it waits for snapshots of all that it sees.
+    pub(crate) fn resume(&mut self, results: u64, now: Instant) -> bool {
+        let resumed = self.departed.topics().is_some() && self.results.resume(results);
+        if resumed {
+            self.view.fall_behind(false);
+            self.awaiting = Some(now);
+        }
+        resumed
+    }
+
+    /// The message that tells a client which topics are gone; empty when it can't have any.
+    pub(crate) fn pack_departed(&self, clock: Clock) -> Vec<Bytes> {
+        let mut packer = FramePacker::new();
+        let departed = self.departed.topics().unwrap_or_default();
+        departed.into_iter().filter(|topic| !self.view.has(*topic)).for_each(|topic| packer.left(topic));
+        let mut parts = Vec::new();
+        packer.finish(clock.number, clock.tick, clock.time, &mut parts);
+        parts
+    }
+
+    /// The host was asked for everything.
+    pub(crate) fn asked_for_all(&mut self, tick: u64) {
+        self.view.asked_for_all(tick);
+    }
+
+    /// The host could not be asked for these topics.
+    pub(crate) fn not_asked(&mut self, wanted: &[TopicId]) {
+        self.view.not_asked(wanted);
     }
 
     /// Puts what the session is sent of `frame` into the packer's messages. Returns their bytes.
@@ -64,13 +173,27 @@ impl Stream {
         packer: &mut Packer<'f>,
         metrics: &Metrics,
     ) -> usize {
-        let Packer { frame: ordered, states, due, world, datagrams } = packer;
+        let Packer { frame: ordered, states, due, world, datagrams, wanted } = packer;
         world.clear();
         datagrams.clear();
-        let shared = self.pack_ordered(frame, own, ordered, metrics);
+        wanted.clear();
+        let left = self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now));
+        if room.pace == Pace::TooSlow {
+            metrics.topics_behind.add(self.view.fall_behind(true) as u64);
+        }
+        let shared = self.pack_ordered(frame, own, ordered, (left, room.pace), metrics);
+        self.pack_results(own, ordered, now);
         due.clear();
         let due_bytes = self.view.due(frame, due);
-        let mut budget = self.budget(ordered.bytes(), now);
+        let mut budget = if left == usize::MAX { left } else { left.saturating_sub(ordered.bytes()) };
+        if self.view.is_behind() && room.pace == Pace::Good {
+            if left >= self.bytes_per_second / ASK_SHARE {
+                self.view.wanted(frame.tick, budget, wanted);
+                metrics.resyncs.add(wanted.len() as u64);
+            }
+            // Tokens gather for what is behind.
+            budget /= 2;
+        }
         let fits = budget >= due_bytes && room.datagrams.is_none_or(|datagrams| datagrams.room >= due_bytes);
         if !fits {
             let datagrams = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
@@ -88,7 +211,7 @@ impl Stream {
         for (done, due) in due.iter().enumerate() {
             let (len, rest) = (due.state.len(), (due_count - done) as u64);
             // The last may be longer than what is left, which is a debt then: so a long one is not passed over for ever.
-            if !room.states || budget == 0 {
+            if room.pace != Pace::Good || budget == 0 {
                 over_budget = rest;
                 break;
             }
@@ -140,48 +263,71 @@ impl Stream {
         bytes
     }
 
-    /// Bytes that are left for states beside so many that are sent anyway.
-    fn budget(&mut self, ordered: usize, now: Instant) -> usize {
-        self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now).saturating_sub(ordered))
+    /// Adds results and answers, those that were not sent yet and those of this frame.
+    fn pack_results(&mut self, own: Option<&SessionFrame>, packer: &mut FramePacker, now: Instant) {
+        if let Some(own) = own {
+            own.results.iter().for_each(|reply| self.results.push(reply.clone()));
+            own.queries.iter().for_each(|reply| self.answers.remember(reply));
+        }
+        match self.awaiting {
+            None => own.iter().flat_map(|own| &own.queries).for_each(|reply| packer.query(reply)),
+            Some(since) => {
+                let there = own.is_some_and(|own| !own.entered.is_empty());
+                let long = now.saturating_duration_since(since) >= SNAPSHOTS_TIME_MAX;
+                if !there && !long && !self.results.is_too_much() {
+                    return;
+                }
+                self.awaiting = None;
+                self.answers.send(packer);
+            }
+        }
+        self.results.send(packer);
+        self.results.trim();
     }
 
-    /// Adds all but states, and returns the bytes of snapshots and events.
+    /// Adds all but states, results and answers, and returns the bytes of snapshots and events.
     fn pack_ordered(
         &mut self,
         frame: &Frame,
         own: Option<&SessionFrame>,
         packer: &mut FramePacker,
+        (budget, pace): (usize, Pace),
         metrics: &Metrics,
     ) -> usize {
         let entered = own.map_or(&[][..], |own| &own.entered);
         let (mut snapshots, mut events) = (0, 0);
+        let mut admitted = Vec::new();
         if let Some(own) = own {
+            if let Some(viewpoint) = own.viewpoint {
+                self.view.look_from(viewpoint);
+            }
             for topic in &own.left {
                 self.view.leave(*topic);
+                self.departed.add(*topic, frame.time.0);
                 packer.left(*topic);
             }
-            for entered in entered {
-                snapshots += entered.snapshot.wire().len();
-                packer.entered(entered);
+            admitted = self.view.admit(entered, budget, pace == Pace::TooSlow);
+            for (entered, admitted) in entered.iter().zip(&admitted) {
+                if *admitted {
+                    snapshots += cost(entered);
+                    packer.entered(entered);
+                }
                 // `followed` has this frame's changes already.
                 self.view.leave(entered.topic);
             }
-            own.results.iter().for_each(|reply| packer.result(reply));
-            own.queries.iter().for_each(|reply| packer.query(reply));
         }
         for said in self.view.said(frame) {
             said.ordered.iter().for_each(|block| packer.changed(block));
         }
-        entered.iter().for_each(|entered| self.view.enter(entered));
-        if let Some(viewpoint) = own.and_then(|own| own.viewpoint) {
-            self.view.look_from(viewpoint);
-        }
+        let behind = admitted.iter().filter(|admitted| !**admitted).count();
+        entered.iter().zip(admitted).for_each(|(entered, admitted)| self.view.enter(entered, admitted));
         for said in self.view.said(frame) {
             if let Some(block) = &said.events {
                 events += block.len();
                 packer.changed(block);
             }
         }
+        metrics.topics_behind.add(behind as u64);
         metrics.bytes_snapshots.add(snapshots as u64);
         metrics.bytes_events.add(events as u64);
         snapshots + events
@@ -256,7 +402,7 @@ mod tests {
     #[test]
     fn a_session_stays_within_its_budget_over_time() {
         let metrics = Metrics::default();
-        let room = Room { datagrams: None, states: true };
+        let room = Room { datagrams: None, pace: Pace::Good };
         // All would be 40,000 bytes a second.
         let sent = run(10_000, room, 200, &metrics);
         let bytes: usize = sent.iter().map(|sent| sent.0).sum();
@@ -272,7 +418,7 @@ mod tests {
     #[test]
     fn without_a_limit_everything_is_sent() {
         let metrics = Metrics::default();
-        let sent = run(0, Room { datagrams: None, states: true }, 100, &metrics);
+        let sent = run(0, Room { datagrams: None, pace: Pace::Good }, 100, &metrics);
         assert!(sent.iter().all(|sent| sent.0 >= 2000), "{sent:?}");
         assert_eq!(metrics.snapshot().states_over_budget, 0);
     }
@@ -281,7 +427,7 @@ mod tests {
     fn states_go_as_datagrams_that_fit_and_a_beat_keeps_them_valid() {
         let metrics = Metrics::default();
         let datagrams = Some(Datagrams { bytes_max: 1200, room: 1500 });
-        let sent = run(0, Room { datagrams, states: true }, 100, &metrics);
+        let sent = run(0, Room { datagrams, pace: Pace::Good }, 100, &metrics);
         assert!(sent[0].0 > 200);
         let beats: Vec<_> = (1..100).filter(|frame| sent[*frame].0 > 0).collect();
         assert_eq!(beats, [18, 36, 54, 72, 90]);
@@ -296,7 +442,7 @@ mod tests {
     #[test]
     fn who_reads_too_slowly_gets_no_states_but_what_is_ordered() {
         let metrics = Metrics::default();
-        let sent = run(0, Room { datagrams: None, states: false }, 3, &metrics);
+        let sent = run(0, Room { datagrams: None, pace: Pace::Slow }, 3, &metrics);
         assert!(sent[0].0 > 200);
         assert_eq!(sent[1..], [(0, vec![]), (0, vec![])]);
         assert_eq!(metrics.snapshot().states_over_budget, 60);
@@ -346,7 +492,7 @@ mod tests {
                     topics: topics.clone(),
                     ..Frame::default()
                 };
-                let room = Room { datagrams: None, states: true };
+                let room = Room { datagrams: None, pace: Pace::Good };
                 let mut packer = Packer::default();
                 let began = Instant::now();
                 for stream in &mut streams {

@@ -1,5 +1,8 @@
 //! What a session sees, and which states of it are due.
 //!
+//! A topic is *behind* when the session sees it and was not sent all of it. Nothing of it is sent then, until the host has been asked for
+//! its snapshot and the snapshot has been sent: the nearest first, as the session's byte budget allows.
+//!
 //! Hot: runs for each session and frame that has states. How often a part is due depends on its distance from the viewpoint, which is
 //! looked at again only when the view or how a topic is cut has changed, and every [`REFRESH_TICKS`] for the rows that came and went.
 //! How long ago a part was sent follows from the tick it was sent in, so what is skipped costs nothing but the look.
@@ -19,11 +22,18 @@ const FIRST: u32 = 1 << 20;
 /// Parts of a topic: they are numbered by a byte.
 const PARTS_MAX: usize = 256;
 
+/// When a snapshot that was asked for has not come after so many ticks, it is asked for again.
+const ASK_AGAIN_TICKS: u32 = 100;
+/// Topics that are asked for at once.
+const ASKED_MAX: usize = 64;
+
 /// A session's topics.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     /// By topic, ascending.
     topics: Vec<Seen>,
+    /// Whether a topic may be behind.
+    behind: bool,
     viewpoint: Option<Viewpoint>,
     /// Whether the parts' urgencies are out of date, and the tick they are from.
     stale: bool,
@@ -37,10 +47,25 @@ pub(crate) struct View {
 struct Seen {
     id: TopicId,
     square: Option<Square>,
+    content: Content,
+    /// What its last snapshot and what followed took, in bytes.
+    cost: u32,
     parts_per_side: u8,
     /// By number, as far as any has moved.
     parts: Vec<Part>,
 }
+
+/// What a client has of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// All that was said so far.
+    Live,
+    /// Not that. The host was asked for a snapshot in the tick with this lower half; `promised`: it is sent whatever is left of the
+    /// budget when it comes.
+    Behind { asked: Option<u32>, promised: bool },
+}
+
+const BEHIND: Content = Content::Behind { asked: None, promised: false };
 
 #[derive(Clone, Copy, Debug)]
 struct Part {
@@ -96,9 +121,19 @@ impl View {
         }
     }
 
-    /// A topic is seen from now on, or anew.
-    pub(crate) fn enter(&mut self, entered: &Entered) {
-        let seen = Seen { id: entered.topic, square: entered.square, parts_per_side: 1, parts: Vec::new() };
+    /// A topic is seen from now on, or anew; `sent` says whether its content is sent too.
+    pub(crate) fn enter(&mut self, entered: &Entered, sent: bool) {
+        let content = if sent { Content::Live } else { BEHIND };
+        self.behind |= !sent;
+        let cost = cost(entered).min(1 << 30) as u32;
+        let seen = Seen {
+            id: entered.topic,
+            square: entered.square,
+            content,
+            cost,
+            parts_per_side: 1,
+            parts: Vec::new(),
+        };
         match self.find(entered.topic) {
             Ok(at) => self.topics[at] = seen,
             Err(at) => self.topics.insert(at, seen),
@@ -116,9 +151,117 @@ impl View {
         self.topics.binary_search_by_key(&topic, |seen| seen.id)
     }
 
-    /// What the frame has of the topics.
+    /// Whether a session sees a topic.
+    pub(crate) fn has(&self, topic: TopicId) -> bool {
+        self.find(topic).is_ok()
+    }
+
+    /// What the frame has of the topics that are not behind.
     pub(crate) fn said<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f TopicFrame> {
-        self.topics.iter().filter_map(|seen| frame.topics.get(&seen.id))
+        let live = self.topics.iter().filter(|seen| seen.content == Content::Live);
+        live.filter_map(|seen| frame.topics.get(&seen.id))
+    }
+
+    /// Which of these are sent now, when snapshots may take `budget` bytes (the last may take more); `slow`: those of topics with a place are not.
+    pub(crate) fn admit(&self, entered: &[Entered], budget: usize, slow: bool) -> Vec<bool> {
+        let mut admitted = vec![true; entered.len()];
+        if budget == usize::MAX && !slow {
+            return admitted;
+        }
+        let mut spent = 0;
+        let mut placed = Vec::new();
+        for (index, entered) in entered.iter().enumerate() {
+            let promised = self
+                .find(entered.topic)
+                .is_ok_and(|at| matches!(self.topics[at].content, Content::Behind { promised: true, .. }));
+            if entered.square.is_none() || promised && !slow {
+                spent += cost(entered);
+            } else {
+                placed.push((self.away(entered.square), index));
+            }
+        }
+        placed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, index) in placed {
+            admitted[index] = !slow && spent < budget;
+            spent += cost(&entered[index]);
+        }
+        admitted
+    }
+
+    /// All topics fall behind, those with a place alone if `placed`. Returns how many did.
+    pub(crate) fn fall_behind(&mut self, placed: bool) -> usize {
+        let falls = |seen: &&mut Seen| seen.content == Content::Live && (!placed || seen.square.is_some());
+        let fallen = self.topics.iter_mut().filter(falls).map(|seen| seen.content = BEHIND).count();
+        self.behind |= fallen > 0;
+        fallen
+    }
+
+    /// The host was asked for everything.
+    pub(crate) fn asked_for_all(&mut self, tick: u64) {
+        for seen in &mut self.topics {
+            if seen.content != Content::Live {
+                seen.content = Content::Behind { asked: Some(tick as u32), promised: false };
+            }
+        }
+    }
+
+    /// Whether a topic is behind.
+    pub(crate) fn is_behind(&mut self) -> bool {
+        self.behind = self.behind && self.topics.iter().any(|seen| seen.content != Content::Live);
+        self.behind
+    }
+
+    /// Adds the topics behind that the host is to be asked for now, when there are `budget` bytes: those without a place, and the nearest that
+    /// fit; one at least. None while others are on their way.
+    pub(crate) fn wanted(&mut self, tick: u64, budget: usize, wanted: &mut Vec<TopicId>) {
+        if !self.is_behind() {
+            return;
+        }
+        let mut candidates = Vec::new();
+        for (at, seen) in self.topics.iter_mut().enumerate() {
+            if let Content::Behind { asked: Some(asked), .. } = seen.content {
+                if (tick as u32).wrapping_sub(asked) < ASK_AGAIN_TICKS {
+                    return;
+                }
+                seen.content = BEHIND;
+            }
+            if seen.content == BEHIND {
+                candidates.push((seen.square, at));
+            }
+        }
+        let mut candidates: Vec<_> =
+            candidates.into_iter().map(|(square, at)| (self.away(square), at)).collect();
+        candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut spent = 0;
+        for (away, at) in candidates.into_iter().take(ASKED_MAX) {
+            let seen = &mut self.topics[at];
+            if spent >= budget && away >= 0.0 {
+                break;
+            }
+            spent += seen.cost as usize;
+            seen.content = Content::Behind { asked: Some(tick as u32), promised: true };
+            wanted.push(seen.id);
+        }
+    }
+
+    /// The host could not be asked for these.
+    pub(crate) fn not_asked(&mut self, wanted: &[TopicId]) {
+        for topic in wanted {
+            if let Ok(at) = self.find(*topic) {
+                self.topics[at].content = BEHIND;
+            }
+        }
+    }
+
+    /// How far a topic is from the viewpoint: without a place it is nearer than any, in another space farther.
+    fn away(&self, square: Option<Square>) -> f32 {
+        match (square, &self.viewpoint) {
+            (None, _) => -1.0,
+            (Some(square), Some(viewpoint)) if square.space == viewpoint.space => {
+                distance(&square, 1, 0, viewpoint)
+            }
+            _ => f32::MAX,
+        }
     }
 
     /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
@@ -133,6 +276,9 @@ impl View {
         let tick = frame.tick as u32;
         let mut bytes = 0;
         for (topic, seen) in self.topics.iter_mut().enumerate() {
+            if seen.content != Content::Live {
+                continue;
+            }
             let Some(said) = frame.topics.get(&seen.id) else { continue };
             if said.states.parts.is_empty() {
                 continue;
@@ -216,6 +362,11 @@ impl Seen {
     }
 }
 
+/// What a topic's snapshot and what followed take.
+pub(crate) fn cost(entered: &Entered) -> usize {
+    entered.snapshot.wire().len() + entered.followed.iter().map(Bytes::len).sum::<usize>()
+}
+
 /// From the viewpoint to the nearest point of a part.
 fn distance(square: &Square, parts_per_side: u8, part: u8, viewpoint: &Viewpoint) -> f32 {
     let per_side = parts_per_side.max(1);
@@ -256,7 +407,7 @@ mod tests {
             let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
             let snapshot = Arc::new(Snapshot::new(Bytes::new()));
             let (topic, followed) = (TopicId(cell), Vec::new());
-            view.enter(&Entered { topic, square: Some(square), snapshot, followed });
+            view.enter(&Entered { topic, square: Some(square), snapshot, followed }, true);
         }
         view
     }

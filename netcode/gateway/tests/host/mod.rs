@@ -14,7 +14,8 @@ use evertick_gateway::{
 };
 use evertick_protocol::{
     Audience, BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, IngressBatch,
-    QueryOutcome, QueryReply, SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind, WireSchema,
+    QueryOutcome, QueryReply, ResyncTopics, SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind,
+    WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -305,7 +306,16 @@ impl World {
                 self.own.entry(session).or_default().queries.push(QueryReply { query, outcome });
             }
             Ingress::Unsubscribe { query, .. } => self.unsubscribed.push(query),
-            Ingress::Resync { .. } => panic!("nobody asks for that"),
+            Ingress::Resync { session, topics } => {
+                assert!(self.sessions.contains(&session), "a session that is there is resynced");
+                let wanted = |topic: &TopicId| match topics {
+                    ResyncTopics::All => true,
+                    ResyncTopics::Some(topics) => topics.contains(topic),
+                };
+                let secrets = self.looking.contains(&session).then_some(SECRETS);
+                let again = [EVERYONE].into_iter().chain(secrets).filter(wanted).map(entered);
+                self.own.entry(session).or_default().entered.extend(again);
+            }
         }
     }
 
