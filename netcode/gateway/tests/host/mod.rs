@@ -14,8 +14,8 @@ use evertick_gateway::{
 };
 use evertick_protocol::{
     Audience, BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, IngressBatch,
-    QueryOutcome, QueryReply, ResyncTopics, SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind,
-    WireSchema,
+    QueryOutcome, QueryReply, ResyncTopics, SessionFrame, Snapshot, Square, TopicFrame, TopicId, TopicKind,
+    Viewpoint, WireSchema,
 };
 use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
 use evertick_transport::Listener;
@@ -33,6 +33,8 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 const EVERYONE: TopicId = TopicId(1);
 const SECRETS: TopicId = TopicId(2);
+/// Cells are topics from here on, in a row.
+const FIRST_CELL: u32 = 100;
 const SECRET_ENTITY: EntityId = EntityId(1000);
 
 /// The host's thread with its gateway.
@@ -121,6 +123,25 @@ impl Host {
     pub fn shout(&self, text: &str) {
         let mut inner = lock(&self.inner);
         inner.world.said.push(bytes(&Said { text: text.to_owned() }));
+        inner.publish();
+    }
+
+    /// Lets a session see so many cells, each with a title of so many bytes.
+    pub fn show_cells(&self, session: SessionId, cells: u32, bytes: usize) {
+        let mut inner = lock(&self.inner);
+        inner.world.cells = vec!["y".repeat(bytes); cells as usize];
+        let viewpoint = Viewpoint { space: 0, at: [0.0, 0.0], radius: 1e6 };
+        let own = inner.world.own.entry(session).or_default();
+        own.viewpoint = Some(viewpoint);
+        own.entered.extend((0..cells).map(|cell| entered(TopicId(FIRST_CELL + cell))));
+        inner.publish();
+    }
+
+    /// Changes the titles of all cells.
+    pub fn change_cells(&self, title: &str) {
+        let mut inner = lock(&self.inner);
+        inner.world.cells.fill(title.to_owned());
+        inner.world.cells_changed = true;
         inner.publish();
     }
 
@@ -258,6 +279,9 @@ struct World {
     said: Vec<Vec<u8>>,
     own: BTreeMap<SessionId, SessionFrame>,
     looking: BTreeSet<SessionId>,
+    /// The titles of what is in each cell.
+    cells: Vec<String>,
+    cells_changed: bool,
 }
 
 impl World {
@@ -277,6 +301,8 @@ impl World {
             said: Vec::new(),
             own: BTreeMap::new(),
             looking: BTreeSet::new(),
+            cells: Vec::new(),
+            cells_changed: false,
         }
     }
 
@@ -313,7 +339,8 @@ impl World {
                     ResyncTopics::Some(topics) => topics.contains(topic),
                 };
                 let secrets = self.looking.contains(&session).then_some(SECRETS);
-                let again = [EVERYONE].into_iter().chain(secrets).filter(wanted).map(entered);
+                let cells = (0..self.cells.len() as u32).map(|cell| TopicId(FIRST_CELL + cell));
+                let again = [EVERYONE].into_iter().chain(secrets).chain(cells).filter(wanted).map(entered);
                 self.own.entry(session).or_default().entered.extend(again);
             }
         }
@@ -409,9 +436,28 @@ impl World {
         self.writer.rows(&self.schema, SECRET, u64::MAX, &[0], |_| &secret);
         let secrets = Arc::new(Snapshot::new(self.writer.finish()));
 
+        let (mut cells, changed) = (Vec::new(), std::mem::take(&mut self.cells_changed));
+        for (cell, title) in (0..).zip(&self.cells) {
+            let (topic, title) = (TopicId(FIRST_CELL + cell), bytes(&Title { text: title.clone() }));
+            self.writer.begin_snapshot(topic, 0, TopicKind::Cell { space: 0, x: cell as i32, y: 0 });
+            self.writer.enter(&[(0, EntityId(2000 + u64::from(cell)))]);
+            self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
+            cells.push(Arc::new(Snapshot::new(self.writer.finish())));
+            if changed {
+                self.writer.begin(topic, 0);
+                self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
+                let said = TopicFrame { ordered: Some(self.writer.finish()), ..TopicFrame::default() };
+                frame.topics.insert(topic, said);
+            }
+        }
+
         for (session, mut own) in std::mem::take(&mut self.own) {
             for Entered { topic, snapshot, .. } in &mut own.entered {
-                *snapshot = Arc::clone(if *topic == EVERYONE { &everyone } else { &secrets });
+                *snapshot = Arc::clone(match topic.0.checked_sub(FIRST_CELL) {
+                    Some(cell) => &cells[cell as usize],
+                    None if *topic == EVERYONE => &everyone,
+                    None => &secrets,
+                });
             }
             frame.sessions.insert(session, own);
         }
@@ -421,5 +467,7 @@ impl World {
 
 /// A topic that a session enters with the next frame, which has its snapshot.
 fn entered(topic: TopicId) -> Entered {
-    Entered { topic, square: None, snapshot: Arc::new(Snapshot::new(Bytes::new())), followed: Vec::new() }
+    let cell = topic.0.checked_sub(FIRST_CELL);
+    let square = cell.map(|cell| Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 });
+    Entered { topic, square, snapshot: Arc::new(Snapshot::new(Bytes::new())), followed: Vec::new() }
 }

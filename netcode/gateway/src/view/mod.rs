@@ -7,6 +7,8 @@
 //! looked at again only when the view or how a topic is cut has changed, and every [`REFRESH_TICKS`] for the rows that came and went.
 //! How long ago a part was sent follows from the tick it was sent in, so what is skipped costs nothing but the look.
 
+mod behind;
+
 use bytes::Bytes;
 use evertick_protocol::{Entered, Frame, Square, States, TopicFrame, TopicId, Viewpoint};
 use evertick_schema::SessionId;
@@ -21,11 +23,6 @@ const REFRESH_TICKS: u64 = 20;
 const FIRST: u32 = 1 << 20;
 /// Parts of a topic: they are numbered by a byte.
 const PARTS_MAX: usize = 256;
-
-/// When a snapshot that was asked for has not come after so many ticks, it is asked for again.
-const ASK_AGAIN_TICKS: u32 = 100;
-/// Topics that are asked for at once.
-const ASKED_MAX: usize = 64;
 
 /// A session's topics.
 #[derive(Debug, Default)]
@@ -162,108 +159,6 @@ impl View {
         live.filter_map(|seen| frame.topics.get(&seen.id))
     }
 
-    /// Which of these are sent now, when snapshots may take `budget` bytes (the last may take more); `slow`: those of topics with a place are not.
-    pub(crate) fn admit(&self, entered: &[Entered], budget: usize, slow: bool) -> Vec<bool> {
-        let mut admitted = vec![true; entered.len()];
-        if budget == usize::MAX && !slow {
-            return admitted;
-        }
-        let mut spent = 0;
-        let mut placed = Vec::new();
-        for (index, entered) in entered.iter().enumerate() {
-            let promised = self
-                .find(entered.topic)
-                .is_ok_and(|at| matches!(self.topics[at].content, Content::Behind { promised: true, .. }));
-            if entered.square.is_none() || promised && !slow {
-                spent += cost(entered);
-            } else {
-                placed.push((self.away(entered.square), index));
-            }
-        }
-        placed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, index) in placed {
-            admitted[index] = !slow && spent < budget;
-            spent += cost(&entered[index]);
-        }
-        admitted
-    }
-
-    /// All topics fall behind, those with a place alone if `placed`. Returns how many did.
-    pub(crate) fn fall_behind(&mut self, placed: bool) -> usize {
-        let falls = |seen: &&mut Seen| seen.content == Content::Live && (!placed || seen.square.is_some());
-        let fallen = self.topics.iter_mut().filter(falls).map(|seen| seen.content = BEHIND).count();
-        self.behind |= fallen > 0;
-        fallen
-    }
-
-    /// The host was asked for everything.
-    pub(crate) fn asked_for_all(&mut self, tick: u64) {
-        for seen in &mut self.topics {
-            if seen.content != Content::Live {
-                seen.content = Content::Behind { asked: Some(tick as u32), promised: false };
-            }
-        }
-    }
-
-    /// Whether a topic is behind.
-    pub(crate) fn is_behind(&mut self) -> bool {
-        self.behind = self.behind && self.topics.iter().any(|seen| seen.content != Content::Live);
-        self.behind
-    }
-
-    /// Adds the topics behind that the host is to be asked for now, when there are `budget` bytes: those without a place, and the nearest that
-    /// fit; one at least. None while others are on their way.
-    pub(crate) fn wanted(&mut self, tick: u64, budget: usize, wanted: &mut Vec<TopicId>) {
-        if !self.is_behind() {
-            return;
-        }
-        let mut candidates = Vec::new();
-        for (at, seen) in self.topics.iter_mut().enumerate() {
-            if let Content::Behind { asked: Some(asked), .. } = seen.content {
-                if (tick as u32).wrapping_sub(asked) < ASK_AGAIN_TICKS {
-                    return;
-                }
-                seen.content = BEHIND;
-            }
-            if seen.content == BEHIND {
-                candidates.push((seen.square, at));
-            }
-        }
-        let mut candidates: Vec<_> =
-            candidates.into_iter().map(|(square, at)| (self.away(square), at)).collect();
-        candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let mut spent = 0;
-        for (away, at) in candidates.into_iter().take(ASKED_MAX) {
-            let seen = &mut self.topics[at];
-            if spent >= budget && away >= 0.0 {
-                break;
-            }
-            spent += seen.cost as usize;
-            seen.content = Content::Behind { asked: Some(tick as u32), promised: true };
-            wanted.push(seen.id);
-        }
-    }
-
-    /// The host could not be asked for these.
-    pub(crate) fn not_asked(&mut self, wanted: &[TopicId]) {
-        for topic in wanted {
-            if let Ok(at) = self.find(*topic) {
-                self.topics[at].content = BEHIND;
-            }
-        }
-    }
-
-    /// How far a topic is from the viewpoint: without a place it is nearer than any, in another space farther.
-    fn away(&self, square: Option<Square>) -> f32 {
-        match (square, &self.viewpoint) {
-            (None, _) => -1.0,
-            (Some(square), Some(viewpoint)) if square.space == viewpoint.space => {
-                distance(&square, 1, 0, viewpoint)
-            }
-            _ => f32::MAX,
-        }
-    }
-
     /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
     pub(crate) fn due<'f>(&mut self, frame: &'f Frame, due: &mut Vec<Due<'f>>) -> usize {
         if self.stale {
@@ -392,102 +287,4 @@ pub(crate) fn most_urgent_first(due: &mut [Due<'_>], bytes: usize, budget: usize
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use evertick_protocol::{Snapshot, StatePart};
-
-    use super::*;
-
-    /// Cells of 10 units in a row; the viewpoint is in the first, and sees 100.
-    fn view(cells: u32) -> View {
-        let mut view = View::default();
-        view.look_from(Viewpoint { space: 0, at: [5.0, 5.0], radius: 100.0 });
-        for cell in 0..cells {
-            let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
-            let snapshot = Arc::new(Snapshot::new(Bytes::new()));
-            let (topic, followed) = (TopicId(cell), Vec::new());
-            view.enter(&Entered { topic, square: Some(square), snapshot, followed }, true);
-        }
-        view
-    }
-
-    fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
-        let parts = (0..parts_per_side * parts_per_side).map(|part| StatePart {
-            part,
-            rows,
-            bytes: Bytes::from_static(&[7; 100]),
-        });
-        let states = States { parts_per_side, parts: parts.collect() };
-        let said = TopicFrame { states, ..TopicFrame::default() };
-        let topics = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
-        Frame { number: tick, tick, topics, ..Frame::default() }
-    }
-
-    /// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
-    fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
-        let mut sent = vec![0; cells as usize];
-        for tick in 100..140 {
-            let frame = frame(tick, cells, 1, rows);
-            let mut due = Vec::new();
-            let bytes = view.due(&frame, &mut due);
-            assert_eq!(bytes, due.len() * 100);
-            most_urgent_first(&mut due, bytes, bytes_max);
-            for due in due.iter().take(bytes_max / 100) {
-                sent[due.topic as usize] += 1;
-                view.sent(due, tick);
-            }
-        }
-        sent
-    }
-
-    #[test]
-    fn far_cells_come_less_often() {
-        // Few rows in all, then many: two cells with 26 rows each hold the nearest 50.
-        let all = sent(&mut view(10), 10, 15, usize::MAX);
-        assert_eq!(all, [40, 40, 40, 40, 40, 40, 20, 20, 10, 10]);
-        let dense = sent(&mut view(10), 10, 26, usize::MAX);
-        assert_eq!(dense, [40, 40, 20, 20, 20, 20, 20, 20, 10, 10]);
-    }
-
-    #[test]
-    fn with_a_small_budget_the_nearest_go_at_full_rate_and_nobody_starves() {
-        let sent = sent(&mut view(10), 10, 26, 300);
-        assert_eq!(sent[..2], [40, 40]);
-        assert!(sent[2..].iter().all(|count| (2..=20).contains(count)), "{sent:?}");
-        assert_eq!(sent.iter().sum::<u32>(), 3 * 40);
-    }
-
-    #[test]
-    fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
-        let mut view = view(1);
-        for (tick, per_side) in [(1, 1), (2, 8), (3, 2), (4, 0)] {
-            let mut due = Vec::new();
-            let frame = frame(tick, 1, per_side, 30);
-            view.due(&frame, &mut due);
-            assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
-        }
-        let mut numbered = frame(5, 1, 1, 3);
-        let parts = &mut numbered.topics.get_mut(&TopicId(0)).unwrap().states.parts;
-        parts[0].part = 255;
-        let mut due = Vec::new();
-        view.due(&numbered, &mut due);
-        assert_eq!(due.len(), 1);
-        view.sent(&due[0], 5);
-        view.leave(TopicId(0));
-        view.leave(TopicId(0));
-        due.clear();
-        assert_eq!(view.due(&numbered, &mut due), 0);
-    }
-
-    #[test]
-    fn distances_are_those_of_the_parts() {
-        let square = Square { space: 0, min: [0.0, 0.0], size: 64.0 };
-        let viewpoint = Viewpoint { space: 0, at: [-3.0, -4.0], radius: 1.0 };
-        assert_eq!(distance(&square, 1, 0, &viewpoint), 5.0);
-        let inside = Viewpoint { space: 0, at: [40.0, 3.0], radius: 1.0 };
-        assert_eq!(distance(&square, 2, 1, &inside), 0.0);
-        assert_eq!(distance(&square, 2, 0, &inside), 8.0);
-        assert_eq!(distance(&square, 2, 3, &inside), 29.0);
-    }
-}
+mod tests;
