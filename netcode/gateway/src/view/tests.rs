@@ -115,16 +115,16 @@ fn wanted(view: &mut View, tick: u64, budget: usize) -> Vec<u32> {
 #[test]
 fn the_nearest_snapshots_are_sent_first_and_those_without_a_place_always() {
     let mut view = view(0);
-    let topics = [entered(30, true, 80), entered(2, true, 80), entered(9, false, 300), entered(4, true, 80)];
+    let topics = [entered(30, true, 80), entered(2, true, 80), entered(9, false, 200), entered(4, true, 80)];
     assert_eq!(view.admit(&topics, usize::MAX, false), [true; 4]);
-    assert_eq!(view.admit(&topics, 400, false), [false, true, true, false]);
-    assert_eq!(view.admit(&topics, 401, false), [false, true, true, true]);
+    assert_eq!(view.admit(&topics, 320, false), [false, true, true, false]);
+    assert_eq!(view.admit(&topics, 321, false), [false, true, true, true]);
     assert_eq!(view.admit(&topics, 0, false), [false, false, true, false]);
     assert_eq!(view.admit(&topics, usize::MAX, true), [false, false, true, false]);
     // What is behind is asked for, the nearest first, until it fits no more; once.
     topics.iter().for_each(|topic| view.enter(topic, false));
-    assert_eq!(wanted(&mut view, 100, 350), [9, 2]);
-    assert_eq!(wanted(&mut view, 101, 350).len(), 0);
+    assert_eq!(wanted(&mut view, 100, 300), [9, 2]);
+    assert_eq!(wanted(&mut view, 101, 300).len(), 0);
     assert_eq!(view.admit(&topics, 0, false), [false, true, true, false], "it was promised");
     view.not_asked(&[TopicId(9), TopicId(2)]);
     assert_eq!(wanted(&mut view, 102, 0), [9]);

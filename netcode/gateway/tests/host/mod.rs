@@ -126,10 +126,15 @@ impl Host {
         inner.publish();
     }
 
-    /// Lets a session see so many cells, each with a title of so many bytes.
+    /// Lets a session see so many cells, each with a title of so many bytes that can't be compressed by much.
     pub fn show_cells(&self, session: SessionId, cells: u32, bytes: usize) {
         let mut inner = lock(&self.inner);
-        inner.world.cells = vec!["y".repeat(bytes); cells as usize];
+        let mut state = 1_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'A' + ((state >> 40) % 26) as u8)
+        };
+        inner.world.cells = (0..cells).map(|_| (0..bytes).map(|_| letter()).collect()).collect();
         let viewpoint = Viewpoint { space: 0, at: [0.0, 0.0], radius: 1e6 };
         let own = inner.world.own.entry(session).or_default();
         own.viewpoint = Some(viewpoint);
