@@ -5,6 +5,7 @@ mod common;
 mod host;
 
 use common::{Over, Raw, hello, send, serve, turned_away, with_limits};
+use evertick_gateway::GatewayConfig;
 use evertick_protocol::{
     CallOutcome, ClientMessage, CloseCode, FailCode, PROTOCOL_VERSION, QueryOutcome, QueryReply,
     ServerMessage,
@@ -175,4 +176,33 @@ async fn over_tls() {
     client.call(1, Spawn::NUMBER, &[]).await;
     client.until_results(1).await;
     assert_eq!(client.results[0].1, CallOutcome::Ok(result(&EntityId(2))));
+}
+
+/// More than are handed a frame at once, so that frames are spread over time.
+#[tokio::test]
+async fn many_sessions_get_every_frame_in_order() {
+    let host = serve(Over::Loopback, &GatewayConfig { shards: 1, ..with_limits(|_| {}) });
+    let mut clients = Vec::new();
+    for _ in 0..400 {
+        clients.push(Raw::open(host.connection().await, b"ann").await);
+    }
+    host.until("all are known", |host| host.sessions().len() == clients.len()).await;
+    // Each sees what follows from its first frame on, which comes before the first shout.
+    for client in &mut clients {
+        client.take().await.unwrap();
+    }
+    for count in 1..=10 {
+        host.shout("hear");
+        if count % 3 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    for client in &mut clients {
+        let mut tick = client.replica.tick();
+        while client.events < 10 {
+            client.take().await.unwrap();
+            assert!(client.replica.tick() > tick, "frames come in order, each once");
+            tick = client.replica.tick();
+        }
+    }
 }
