@@ -194,6 +194,35 @@ test("who lost the connection comes back as the same player", async () => {
   }
 });
 
+test("a connection that is lost is replaced, and the session goes on", async () => {
+  for (const { page, me } of players) {
+    const { id } = await page.evaluate(() => window.evertick.session());
+    const resumes = await page.evaluate(() => window.evertick.stats().resumes);
+    await page.evaluate(() => {
+      window.told = [];
+      const box = document.querySelector("#reconnecting");
+      new MutationObserver(() => window.told.push(!box.hidden)).observe(box, { attributes: true });
+      window.evertick.drop();
+    });
+    await page.waitForFunction((before) => window.evertick.stats().resumes > before && window.told.at(-1) === false, resumes, WAIT);
+    assert.equal(await page.evaluate(() => window.told[0]), true, "the page says that it comes back");
+    assert.deepEqual(await page.evaluate(() => window.evertick.session()), { state: "Connected", id, resumed: false });
+    await page.waitForFunction((mine) => window.evertick.me === mine && window.evertick.position() !== null, me, WAIT);
+    await walk(page);
+  }
+});
+
+test("a page that is loaded again goes on with its session", async () => {
+  for (const { page, me } of players) {
+    const { id } = await page.evaluate(() => window.evertick.session());
+    await page.reload();
+    await page.waitForFunction((mine) => window.evertick?.me === mine && window.evertick.position() !== null, me, WAIT);
+    assert.deepEqual(await page.evaluate(() => window.evertick.session()), { state: "Connected", id, resumed: true });
+    await walk(page);
+  }
+});
+
+
 test("it looks like a world, and nothing went wrong on the way", async () => {
   const { page } = players[0];
   await page.waitForTimeout(500);

@@ -11,7 +11,7 @@ use evertick_client::{
     CallError, Change, Client, ClientOptions, CloseCode, ConnectError, ConnectOptions, Disconnected,
     FailCode, RowTypeError, StreamError, tls,
 };
-use evertick_gateway::GatewayConfig;
+use evertick_gateway::{GatewayConfig, SessionLimits};
 use evertick_protocol::{PROTOCOL_VERSION, ServerMessage, SessionSecret, Welcome};
 use evertick_schema::{EntityId, Identity, SessionId, Timestamp};
 use evertick_transport::{
@@ -395,7 +395,8 @@ async fn a_server_that_makes_no_sense_is_an_error() {
 
 #[tokio::test]
 async fn a_panic_in_a_callback_ends_the_session_and_hangs_nobody() {
-    let host = start();
+    let limits = SessionLimits { resume_time: Duration::from_millis(20), ..SessionLimits::default() };
+    let host = Host::start(&GatewayConfig { limits, ..GatewayConfig::default() }, Vec::new());
     let client = join(&host, "ann").await;
     soon(client.call(Spawn {})).await.unwrap();
     let _subscription = client.on_event::<Said>(|_| panic!("on purpose")).unwrap();

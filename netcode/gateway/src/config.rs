@@ -20,6 +20,9 @@ pub struct GatewayConfig {
     pub batch_len_max: usize,
     /// Connections that may wait for a shard to take them up.
     pub arrivals_waiting_max: usize,
+    /// Sessions without a connection that are kept for their clients to come back, all together. Beyond that, a lost connection ends
+    /// its session. Each has at most 256 KiB of results, and commonly next to nothing.
+    pub parked_sessions_max: usize,
     /// The id of the first session. Ids count up from there; a server that must not see one again after a restart
     /// gives a number beyond the last.
     pub first_session: u64,
@@ -34,6 +37,7 @@ impl Default for GatewayConfig {
             frames_waiting_max: 64,
             batch_len_max: 1024,
             arrivals_waiting_max: 1024,
+            parked_sessions_max: 16 * 1024,
             first_session: 1,
         }
     }
@@ -65,10 +69,15 @@ pub struct SessionLimits {
     pub bytes_burst: u32,
     /// Bytes that wait for a client to read them, above which it gets no states.
     pub outgoing_bytes_soft: usize,
+    /// Bytes that wait for a client to read them, above which its topics with a place fall behind: they are not sent any more until
+    /// the client has caught up, and are then sent anew.
+    pub outgoing_bytes_behind: usize,
     /// Messages that may wait for a client to read them; with more, it is closed as too slow.
     pub outgoing_messages_max: usize,
     /// Bytes that may wait for a client to read them; with more, it is closed as too slow.
     pub outgoing_bytes_max: usize,
+    /// How long a session is kept whose connection was lost, for its client to come back; 0: not at all.
+    pub resume_time: Duration,
     /// How long a closed client has to take its last messages.
     pub linger: Duration,
 }
@@ -86,8 +95,10 @@ impl Default for SessionLimits {
             bytes_per_second: 64 * 1024,
             bytes_burst: 32 * 1024,
             outgoing_bytes_soft: 64 * 1024,
+            outgoing_bytes_behind: 256 * 1024,
             outgoing_messages_max: 256,
             outgoing_bytes_max: 4 * 1024 * 1024,
+            resume_time: Duration::from_secs(60),
             linger: Duration::from_secs(2),
         }
     }

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use crate::auth::Authenticate;
 use crate::config::{GatewayConfig, ServerDescription};
 use crate::metrics::Metrics;
-use crate::shard::{self, Arrival, Common, Feed, Phase, Shared};
+use crate::resume::Directory;
+use crate::shard::{self, Arrival, Common, Door, Feed, Phase};
 
 /// Why a gateway did not start.
 #[derive(Debug, Error)]
@@ -52,29 +53,37 @@ impl Gateway {
             description,
             metrics: Arc::clone(&metrics),
             next_session: AtomicU64::new(config.first_session),
+            parked_sessions_max: config.parked_sessions_max,
+            directory: Directory::default(),
+            running: watch::Sender::new(config.shards.max(1)),
         });
         let (phase, phase_receiver) = watch::channel(Phase::Running);
         let mut shards = Vec::new();
-        let mut feeds = Vec::new();
+        let mut receivers = Vec::new();
         for _ in 0..config.shards.max(1) {
             let (frames, frames_receiver) = mpsc::channel(config.frames_waiting_max.max(1));
             let (arrivals, arrivals_receiver) = mpsc::channel(config.arrivals_waiting_max.max(1));
-            shards.push(ShardHandle { frames, arrivals, shared: Arc::default() });
-            feeds.push(Feed {
-                frames: frames_receiver,
-                arrivals: arrivals_receiver,
-                phase: phase_receiver.clone(),
-                inbox: inbox.clone(),
-                batch_len_max: config.batch_len_max,
-            });
+            shards.push(ShardHandle { frames, door: Door { arrivals, shared: Arc::default() } });
+            receivers.push((frames_receiver, arrivals_receiver));
         }
+        let doors: Vec<_> = shards.iter().map(|shard| shard.door.clone()).collect();
+        let feeds = receivers.into_iter().enumerate().map(|(number, (frames, arrivals))| Feed {
+            number,
+            neighbours: doors.clone(),
+            frames,
+            arrivals,
+            phase: phase_receiver.clone(),
+            inbox: inbox.clone(),
+            batch_len_max: config.batch_len_max,
+        });
         let distributor = Distributor { shards: shards.clone(), metrics: Arc::clone(&metrics) };
-        let mut listeners = place(listeners, feeds.len());
+        let mut listeners = place(listeners, shards.len());
         let mut threads = Vec::new();
-        for (number, feed) in feeds.into_iter().enumerate() {
+        for feed in feeds {
+            let number = feed.number;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
             let acceptors = acceptors(&runtime, std::mem::take(&mut listeners[number]))?;
-            let (common, shared) = (Arc::clone(&common), Arc::clone(&shards[number].shared));
+            let common = Arc::clone(&common);
             let distributor = distributor.clone();
             let thread =
                 std::thread::Builder::new().name(format!("evertick-io-{number}")).spawn(move || {
@@ -88,7 +97,13 @@ impl Gateway {
                             ));
                         }
                         drop(distributor);
-                        let cut_off = shard::run(common, shared, feed).await;
+                        let phase = feed.phase.clone();
+                        let mut running = common.running.subscribe();
+                        let cut_off = shard::run(Arc::clone(&common), feed).await;
+                        common.running.send_modify(|running| *running -= 1);
+                        let deadline = phase.borrow().deadline() + LAST_PACKETS_TIME_MAX;
+                        let others = running.wait_for(|running| *running == 0);
+                        let _one_hangs = tokio::time::timeout_at(deadline, others).await;
                         for last in last_packets {
                             last.sent(LAST_PACKETS_TIME_MAX).await;
                         }
@@ -127,8 +142,7 @@ fn acceptors(runtime: &Runtime, listeners: Vec<Listener>) -> io::Result<Vec<Acce
 #[derive(Clone, Debug)]
 struct ShardHandle {
     frames: mpsc::Sender<(Arc<Frame>, Audience)>,
-    arrivals: mpsc::Sender<Arrival>,
-    shared: Arc<Shared>,
+    door: Door,
 }
 
 /// Gives each connection that is bound to no shard to the one with the fewest.
@@ -162,16 +176,14 @@ impl Distributor {
     }
 
     fn least_loaded(&self) -> &ShardHandle {
-        let load = |shard: &&ShardHandle| shard.shared.connections.load(Ordering::Relaxed);
+        let load = |shard: &&ShardHandle| shard.door.shared.connections.load(Ordering::Relaxed);
         self.shards.iter().min_by_key(load).expect("there is at least one shard")
     }
 
     /// `false` when that shard has too many waiting, or is gone.
     fn hand_over(&self, shard: &ShardHandle, arrival: Arrival) -> bool {
-        shard.shared.connections.fetch_add(1, Ordering::Relaxed);
-        let taken = shard.arrivals.try_send(arrival).is_ok();
+        let taken = shard.door.hand_over(arrival);
         if !taken {
-            shard.shared.connections.fetch_sub(1, Ordering::Relaxed);
             self.metrics.arrivals_dropped.add(1);
         }
         taken
@@ -195,13 +207,14 @@ impl GatewayHandle {
         self.metrics().frames_published.add(u64::from(audience != Audience::Confirmed));
         for shard in &self.distributor.shards {
             // A session is counted before the host hears of it, so before a frame can have something for it.
-            if audience == Audience::Unconfirmed && shard.shared.unconfirmed.load(Ordering::Relaxed) == 0 {
+            if audience == Audience::Unconfirmed && shard.door.shared.unconfirmed.load(Ordering::Relaxed) == 0
+            {
                 continue;
             }
             let sent = shard.frames.try_send((Arc::clone(frame), audience));
             if let Err(mpsc::error::TrySendError::Full(_)) = sent {
                 self.metrics().frames_lost.add(1);
-                shard.shared.lost_frame.store(true, Ordering::Release);
+                shard.door.shared.lost_frame.store(true, Ordering::Release);
             }
         }
     }

@@ -21,8 +21,11 @@
 //! | --- | --- |
 //! | frames waiting for a shard | the frame is lost, the shard's sessions are closed `TooSlow` (frames can't be skipped) |
 //! | messages or bytes waiting for one client | that session is closed `TooSlow` |
-//! | bytes per second to one client | states wait; the longer they wait, the more urgent they are; what is ordered is sent |
-//! | bytes waiting for one client, above a soft limit | it gets no states |
+//! | bytes per second to one client | states wait, and snapshots of topics with a place: the nearest are sent first; of states the longest unsent; what else is ordered is sent |
+//! | bytes waiting for one client, above a soft limit; above the next | it gets no states; its topics with a place fall behind, and are sent anew when it has caught up |
+//! | time without a connection; sessions without one | the session is over |
+//! | results that a client has not acknowledged | the oldest are forgotten; without them it can't resume |
+//! | topics left in a minute | beyond, the session can't be resumed |
 //! | inputs per second; copies of one input | dropped, and counted; far beyond, the session is closed `Flooding` |
 //! | the host's inbox | a call is answered `Busy`; a new session waits, then is turned away |
 //! | calls in flight of a session | the call is answered `Busy` |
@@ -33,15 +36,20 @@
 //!
 //! The world thread never waits for any of this.
 
+mod answers;
 mod auth;
 mod budget;
+mod clock;
 mod config;
 mod gateway;
 mod inputs;
 mod intake;
+mod messages;
 mod metrics;
 mod outbox;
 mod packing;
+mod results;
+mod resume;
 mod session;
 mod shard;
 mod view;

@@ -1,5 +1,6 @@
 //! What the gateway counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A number that many threads add to.
@@ -23,13 +24,33 @@ impl Counter {
     }
 }
 
+/// One of something, counted for as long as it lives.
+pub(crate) struct Counted {
+    metrics: Arc<Metrics>,
+    of: fn(&Metrics) -> &Counter,
+}
+
+impl Counted {
+    /// Counts one more of what `of` counts.
+    pub(crate) fn new(metrics: &Arc<Metrics>, of: fn(&Metrics) -> &Counter) -> Self {
+        of(metrics).add(1);
+        Self { metrics: Arc::clone(metrics), of }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.of)(&self.metrics).sub(1);
+    }
+}
+
 /// Close codes and how many there are of them: `closes[code]`; 0 stands for connections that broke or that the client
 /// ended without a word.
 pub const CLOSE_CODES: usize = 13;
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// The gateway's counters, shared by its threads. All but `sessions_open` and `connections_open` only grow.
+        /// The gateway's counters, shared by its threads. All but `sessions_open`, `sessions_parked` and `connections_open` only grow.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $doc])+ pub $name: Counter,)+
@@ -67,8 +88,10 @@ macro_rules! metrics {
 metrics! {
     /// Connections that exist now, those without a session yet included.
     connections_open,
-    /// Sessions that exist now.
+    /// Sessions that exist now, parked ones included.
     sessions_open,
+    /// Sessions without a connection, which are kept for their clients to come back.
+    sessions_parked,
     /// Sessions that were opened.
     sessions_opened,
     /// Connections beyond their listener's limit.
@@ -105,6 +128,8 @@ metrics! {
     calls_rate_limited,
     /// Calls answered `Busy`: the host's inbox was full, or the session had too many calls in flight.
     calls_busy,
+    /// Calls that the session had taken already: its client had come back, and sent them again.
+    calls_doubled,
     /// Pings that were answered.
     pings,
     /// Bytes of what is ordered but for snapshots and events: roster changes, whole rows, rest values, results, message heads.
@@ -137,8 +162,16 @@ metrics! {
     inputs_refused,
     /// Subscriptions that were refused before they came to the host: beyond the rate, or its inbox was full.
     queries_refused,
-    /// Hellos that asked for a session which is not kept any more.
+    /// Sessions that went on over another connection.
+    resumes,
+    /// Hellos that asked for a session which is not kept any more, or with the wrong secret.
     resumes_refused,
+    /// Connections that were lost with more sessions parked than are kept; these sessions ended.
+    parks_refused,
+    /// Topics that a session was not sent when it should have been: beyond its byte budget, or its client read too slowly.
+    topics_behind,
+    /// Topics that the host was asked to send anew, to sessions that were behind or have come back; all of a session count as one.
+    resyncs,
     /// Reports of clients that were taken.
     reports,
     /// Reports whose staleness (99th percentile of the age of what is shown) was at most 50 ms.

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use evertick_protocol::{IngressBatch, Input};
+use evertick_protocol::{IngressBatch, Input, ResyncTopics};
 use evertick_schema::{Identity, SessionId};
 use tokio::sync::{Notify, mpsc};
 
@@ -69,6 +69,11 @@ impl Outbox {
     /// Adds that a session does not want the rows of a query any more.
     pub(crate) fn unsubscribe(&self, session: SessionId, query: u32) -> Result<(), Unsent> {
         self.try_add(|batch| batch.unsubscribe(session, query))
+    }
+
+    /// Adds that a session needs topics anew.
+    pub(crate) fn resync(&self, session: SessionId, topics: ResyncTopics<'_>) -> Result<(), Unsent> {
+        self.try_add(|batch| batch.resync(session, topics))
     }
 
     /// Adds that a session has opened, once there is room. An error says that the host is gone.

@@ -3,63 +3,51 @@
 //! Two tasks of the shard's thread touch a session, never at the same time: its own ([`crate::intake`]), which reads, and the
 //! shard's ([`crate::shard`]), which packs every frame into it and writes at once with the waker of the session's task, so
 //! that nobody has to be woken as long as the client keeps up.
+//!
+//! A session whose connection is lost may be parked: frames then go on telling what it would see, until its client comes
+//! back ([`crate::resume`]).
 
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, FramePacker, Pong, QueryOutcome, QueryReply,
-    ServerMessage,
+    CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Pong, QueryOutcome, QueryReply, ResyncTopics,
+    ServerMessage, SessionSecret,
 };
-use evertick_schema::{Identity, SessionId, Timestamp};
+use evertick_schema::{Identity, SessionId};
 use evertick_transport::{Connection, Lane, TransportError};
 
 use crate::budget::{Bucket, Budget};
+use crate::clock::Clock;
 use crate::config::SessionLimits;
 use crate::inputs::InputFilter;
-use crate::metrics::Metrics;
-use crate::packing::{Packer, Room, Stream};
+use crate::metrics::{Counted, Metrics};
+use crate::outbox::Outbox;
+use crate::packing::{Pace, Packer, Room, Stream};
+use crate::resume::Resumption;
 
-/// What of the last frame is asked for between frames.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Clock {
-    pub(crate) number: u64,
-    pub(crate) tick: u64,
-    pub(crate) time: Timestamp,
-    pub(crate) tick_cost_us: u32,
-    /// When the tick started, as far as this shard can tell.
-    pub(crate) started: Option<Instant>,
+/// A connection, counted for as long as it lives.
+pub(crate) struct Line {
+    pub(crate) connection: Box<dyn Connection>,
+    _open: Counted,
 }
 
-impl Clock {
-    /// The clock once `frame` is there.
-    pub(crate) fn after(self, frame: &Frame, now: Instant) -> Self {
-        let Frame { number, tick, time, tick_cost_us, .. } = *frame;
-        // A tick's later frames say nothing of its start.
-        let started = if tick == self.tick {
-            self.started
-        } else {
-            now.checked_sub(Duration::from_micros(tick_cost_us.into()))
-        };
-        Self { number, tick, time, tick_cost_us, started }
-    }
-
-    /// The time from `now` until `tick` starts, in microseconds, when ticks are `tick_us` long.
-    pub(crate) fn slack_us(self, tick: u64, tick_us: u32, now: Instant) -> Option<i64> {
-        let passed = now.saturating_duration_since(self.started?).as_micros() as i64;
-        let ahead = i64::try_from(i128::from(tick) - i128::from(self.tick)).ok()?;
-        Some(ahead.saturating_mul(tick_us.into()).saturating_sub(passed))
+impl Line {
+    pub(crate) fn new(connection: Box<dyn Connection>, open: Counted) -> Self {
+        Self { connection, _open: open }
     }
 }
 
-/// Why a session is over.
+/// Why nothing more is read from a connection.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// We end it, and say so.
+    /// We end the session, and say so.
     Close(Close),
     /// The connection is gone, or the client ended it.
     Gone(TransportError),
+    /// The session goes on over another.
+    Replaced(Box<Resumption>),
 }
 
 impl End {
@@ -71,6 +59,9 @@ impl End {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) identity: Identity,
+    pub(crate) secret: SessionSecret,
+    /// The number of the last call that was taken.
+    pub(crate) seq: u32,
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
     pub(crate) reports: Bucket,
@@ -82,26 +73,32 @@ pub(crate) struct Session {
     refused: Vec<QueryReply>,
     /// Whether it takes frames before the disk has what they tell.
     pub(crate) unconfirmed: bool,
-    connection: Box<dyn Connection>,
+    /// `None` while the session is parked.
+    line: Option<Line>,
     limits: SessionLimits,
     stream: Stream,
     /// Of the session's own task.
     waker: Waker,
+    /// Never [`End::Replaced`].
     end: Option<End>,
+    /// Takes the connection's place at the task's next turn.
+    successor: Option<Box<Resumption>>,
 }
 
 impl Session {
     pub(crate) fn new(
         id: SessionId,
-        identity: Identity,
+        (identity, secret): (Identity, SessionSecret),
         unconfirmed: bool,
-        connection: Box<dyn Connection>,
+        line: Line,
         limits: SessionLimits,
     ) -> Self {
         let now = Instant::now();
         Self {
             id,
             identity,
+            secret,
+            seq: 0,
             calls: Budget::new(limits.calls_per_second, limits.calls_burst, limits.calls_refused_max, now),
             pings: Budget::new(
                 limits.pings_per_second,
@@ -115,11 +112,12 @@ impl Session {
             failed: Vec::new(),
             refused: Vec::new(),
             unconfirmed,
-            connection,
+            line: Some(line),
             limits,
             stream: Stream::new(id, &limits, now),
             waker: Waker::noop().clone(),
             end: None,
+            successor: None,
         }
     }
 
@@ -128,11 +126,19 @@ impl Session {
         if !self.waker.will_wake(context.waker()) {
             self.waker = context.waker().clone();
         }
+        if !matches!(self.end, Some(End::Close(_)))
+            && let Some(successor) = self.successor.take()
+        {
+            self.end = None;
+            return Poll::Ready(Err(End::Replaced(successor)));
+        }
         if self.end.is_none()
-            && let Poll::Ready(result) = self.connection.poll_recv(context)
+            && let Some(line) = &mut self.line
+            && let Poll::Ready(result) = line.connection.poll_recv(context)
         {
             match result {
                 Ok(message) => return Poll::Ready(Ok(message)),
+                Err(error @ TransportError::Silent(_)) => self.end = Some(End::Gone(error)),
                 Err(error) => self.end = Some(end_of(error)),
             }
         }
@@ -142,14 +148,57 @@ impl Session {
         }
     }
 
-    /// Ends the session; its task does the rest. The first end counts; returns whether this is it.
+    /// Ends the session, or reading from its connection; its task does the rest. The first end counts, but that a connection is gone
+    /// counts less; returns whether this is it.
     pub(crate) fn end(&mut self, end: End) -> bool {
-        let first = self.end.is_none();
+        let first = matches!(self.end, None | Some(End::Gone(_)));
         if first {
             self.end = Some(end);
             self.waker.wake_by_ref();
         }
         first
+    }
+
+    /// Another connection is to take the place of the present one, which may be gone. Returns it when the session can't go on with it, or
+    /// the one that was to come before.
+    pub(crate) fn succeed(
+        &mut self,
+        resumption: Box<Resumption>,
+    ) -> Result<Option<Box<Resumption>>, Box<Resumption>> {
+        let over = matches!(self.end, Some(End::Close(_)));
+        if over || !self.stream.resume(resumption.results, Instant::now()) {
+            return Err(resumption);
+        }
+        self.waker.wake_by_ref();
+        Ok(self.successor.replace(resumption))
+    }
+
+    /// Takes the connection away: the session is parked, or over.
+    pub(crate) fn hang_up(&mut self) -> Option<Line> {
+        self.line.take()
+    }
+
+    /// A connection that was to come and comes too late.
+    pub(crate) fn take_successor(&mut self) -> Option<Box<Resumption>> {
+        self.successor.take()
+    }
+
+    /// Goes on over another connection, behind its Welcome: tells what is gone, and asks the host for all else.
+    pub(crate) fn go_on(&mut self, clock: Clock, outbox: &Outbox, metrics: &Metrics) {
+        let parts = self.stream.pack_departed(clock);
+        if !parts.is_empty() {
+            self.send(Lane::World, &parts, metrics);
+            self.write();
+        }
+        // When the host can't be asked, the topics are asked for one by one with the next frames.
+        if outbox.resync(self.id, ResyncTopics::All).is_ok() {
+            self.stream.asked_for_all(clock.tick);
+            metrics.resyncs.add(1);
+        }
+    }
+
+    pub(crate) fn connect(&mut self, line: Line) {
+        self.line = Some(line);
     }
 
     /// Queues and writes a message that is not a frame.
@@ -177,55 +226,74 @@ impl Session {
         self.refused.push(QueryReply { query, outcome: QueryOutcome::Refused { message } });
     }
 
-    /// Sends the answers to calls and queries that did not go to the host.
+    /// The client has got so many results.
+    pub(crate) fn acknowledge(&mut self, results: u64) {
+        self.stream.acknowledge(results);
+    }
+
+    /// A query's number is used anew, or the query is over.
+    pub(crate) fn forget_query(&mut self, query: u32) {
+        self.stream.forget_query(query);
+    }
+
+    /// Sends the answers to calls and queries that did not go to the host. They go in order with all results, which the client counts.
     pub(crate) fn tell_failed(&mut self, clock: Clock, metrics: &Metrics) {
-        for lane in [Lane::Control, Lane::World] {
-            let mut packer = FramePacker::new();
-            match lane {
-                // They may overtake the world.
-                Lane::Control => self.failed.drain(..).for_each(|reply| packer.result(&reply)),
-                _ => self.refused.drain(..).for_each(|reply| packer.query(&reply)),
-            }
-            let mut parts = Vec::new();
-            if packer.finish(clock.number, clock.tick, clock.time, &mut parts) > 0 {
-                self.send(lane, &parts, metrics);
-                self.write();
-            }
+        if self.failed.is_empty() && self.refused.is_empty() {
+            return;
+        }
+        self.stream.answer(self.failed.drain(..));
+        let parts = self.stream.pack_answers(&self.refused, clock);
+        self.refused.clear();
+        if !parts.is_empty() {
+            self.send(Lane::World, &parts, metrics);
+            self.write();
         }
     }
 
     /// The lane of the message that came last.
     pub(crate) fn last_lane(&self) -> Lane {
-        self.connection.last_lane()
+        self.line.as_ref().map_or(Lane::Control, |line| line.connection.last_lane())
     }
 
-    /// Packs a frame for this session and writes it.
+    /// Packs a frame for this session and writes it; or takes it in, while there is no connection.
     pub(crate) fn deliver<'f>(
         &mut self,
         frame: &'f Frame,
         packer: &mut Packer<'f>,
         now: Instant,
+        outbox: &Outbox,
         metrics: &Metrics,
     ) {
-        if self.end.is_some() {
-            return;
-        }
         let own = frame.sessions.get(&self.id);
         if let Some(own) = own {
             self.count_results(&own.results, metrics);
         }
-        let room = Room {
-            datagrams: self.connection.datagrams(),
-            states: self.connection.queued().bytes <= self.limits.outgoing_bytes_soft,
-        };
-        if self.stream.pack(frame, own, room, now, packer, metrics) > 0 {
-            if !packer.world.is_empty() {
-                self.send(Lane::World, &packer.world, metrics);
+        match &self.line {
+            _ if matches!(self.end, Some(End::Close(_))) => return,
+            // With a successor, results and topics count as its.
+            Some(line) if self.end.is_none() && self.successor.is_none() => {
+                let queued = line.connection.queued().bytes;
+                let pace = match () {
+                    () if queued <= self.limits.outgoing_bytes_soft => Pace::Good,
+                    () if queued <= self.limits.outgoing_bytes_behind => Pace::Slow,
+                    () => Pace::TooSlow,
+                };
+                let room = Room { datagrams: line.connection.datagrams(), pace };
+                if self.stream.pack(frame, own, room, now, packer, metrics) > 0 {
+                    if !packer.world.is_empty() {
+                        self.send(Lane::World, &packer.world, metrics);
+                    }
+                    for datagram in &packer.datagrams {
+                        self.send(Lane::Latest, std::slice::from_ref(datagram), metrics);
+                    }
+                    self.write();
+                }
+                let wanted = &packer.wanted;
+                if !wanted.is_empty() && outbox.resync(self.id, ResyncTopics::Some(wanted)).is_err() {
+                    self.stream.not_asked(wanted);
+                }
             }
-            for datagram in &packer.datagrams {
-                self.send(Lane::Latest, std::slice::from_ref(datagram), metrics);
-            }
-            self.write();
+            _ => self.stream.follow(frame, own),
         }
         if let Some(close) = own.and_then(|own| own.close.clone()) {
             self.end(End::Close(close));
@@ -248,14 +316,16 @@ impl Session {
     }
 
     fn send(&mut self, lane: Lane, message: &[Bytes], metrics: &Metrics) {
+        let Some(line) = &mut self.line else { return };
         metrics.messages_out.add(1);
         metrics.bytes_out.add(message.iter().map(|part| part.len() as u64).sum());
-        self.connection.send(lane, message);
+        line.connection.send(lane, message);
     }
 
     /// Writes what was queued, as far as the client takes it.
     fn write(&mut self) {
-        match self.connection.poll_flush(&mut Context::from_waker(&self.waker)) {
+        let Some(line) = &mut self.line else { return };
+        match line.connection.poll_flush(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => _ = self.end(End::Gone(error)),
             Poll::Pending => self.check_queue(),
@@ -263,7 +333,8 @@ impl Session {
     }
 
     fn check_queue(&mut self) {
-        let queued = self.connection.queued();
+        let Some(line) = &self.line else { return };
+        let queued = line.connection.queued();
         if queued.messages > self.limits.outgoing_messages_max
             || queued.bytes > self.limits.outgoing_bytes_max
         {
@@ -273,11 +344,6 @@ impl Session {
             );
             self.end(End::close(CloseCode::TooSlow, message));
         }
-    }
-
-    /// The connection, for its last words.
-    pub(crate) fn into_connection(self) -> Box<dyn Connection> {
-        self.connection
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
@@ -16,15 +17,23 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::auth::Authenticate;
+use crate::clock::Clock;
 use crate::config::{ServerDescription, SessionLimits};
 use crate::intake;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::packing::Packer;
-use crate::session::{Clock, End, Session};
+use crate::resume::{Directory, Resumption};
+use crate::session::{End, Session};
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
+/// With more sessions than these, a frame is spread over [`SPREAD_TIME`], so that the network and the clients' messages see no bursts.
+const SESSIONS_UNSPREAD_MAX: usize = 256;
+/// So much later than the first the last session is handed a frame, if the work alone does not take longer.
+const SPREAD_TIME: Duration = Duration::from_millis(7);
+/// Timers are not finer than this, and late by as much.
+const TIMER_STEP: Duration = Duration::from_millis(1);
 
 /// A connection that a shard is to take up.
 pub(crate) enum Arrival {
@@ -32,6 +41,27 @@ pub(crate) enum Arrival {
     Incoming(Incoming),
     /// Ready to use.
     Connection(Box<dyn Connection>),
+    /// Of a session that is this shard's.
+    Resumption(Box<Resumption>),
+}
+
+/// Where connections for a shard are handed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Door {
+    /// `false` when the shard has too many waiting, or is gone.
+    pub(crate) fn hand_over(&self, arrival: Arrival) -> bool {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        let taken = self.arrivals.try_send(arrival).is_ok();
+        if !taken {
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
 }
 
 /// What the gateway's handle and a shard share.
@@ -53,6 +83,16 @@ pub(crate) enum Phase {
     Stopping(Instant),
 }
 
+impl Phase {
+    /// When everything has to be done; now, when nobody said.
+    pub(crate) fn deadline(self) -> Instant {
+        match self {
+            Self::Stopping(deadline) => deadline,
+            Self::Running => Instant::now(),
+        }
+    }
+}
+
 /// What all sessions of all shards share.
 pub(crate) struct Common {
     pub(crate) limits: SessionLimits,
@@ -61,10 +101,19 @@ pub(crate) struct Common {
     pub(crate) metrics: Arc<Metrics>,
     /// The next session's id.
     pub(crate) next_session: AtomicU64,
+    pub(crate) parked_sessions_max: usize,
+    pub(crate) directory: Directory,
+    /// How many shards have not stopped. A connection's socket is of the shard that took it up, even when its session is of another:
+    /// so none goes before all are done.
+    pub(crate) running: watch::Sender<usize>,
 }
 
 /// What the sessions of one shard share.
 pub(crate) struct Shard {
+    /// Its place among all.
+    pub(crate) number: usize,
+    /// All, this one too.
+    pub(crate) neighbours: Vec<Door>,
     pub(crate) common: Arc<Common>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// Of the last frame that all sessions have been handed.
@@ -79,6 +128,10 @@ pub(crate) struct Shard {
 
 /// What a shard is fed with.
 pub(crate) struct Feed {
+    /// The shard's place among all.
+    pub(crate) number: usize,
+    /// All shards'.
+    pub(crate) neighbours: Vec<Door>,
     pub(crate) frames: mpsc::Receiver<(Arc<Frame>, Audience)>,
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -90,8 +143,11 @@ pub(crate) struct Feed {
 
 /// Runs a shard until it is told to stop and its sessions are gone, within a `LocalSet`. Returns how many connections had to
 /// be cut off.
-pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed) -> usize {
+pub(crate) async fn run(common: Arc<Common>, mut feed: Feed) -> usize {
+    let shared = Arc::clone(&feed.neighbours[feed.number].shared);
     let shard = Rc::new(Shard {
+        number: feed.number,
+        neighbours: feed.neighbours,
         common,
         phase: feed.phase.clone(),
         confirmed: Cell::default(),
@@ -122,10 +178,7 @@ pub(crate) async fn run(common: Arc<Common>, shared: Arc<Shared>, mut feed: Feed
     while let Ok((frame, audience)) = feed.frames.try_recv() {
         shard.deliver(&frame, audience, &mut feed.frames).await;
     }
-    let deadline = match *feed.phase.borrow() {
-        Phase::Stopping(deadline) => deadline,
-        Phase::Running => Instant::now(),
-    };
+    let deadline = feed.phase.borrow().deadline();
     shard.end_all(CloseCode::Shutdown, "the server stops; connect again in a while");
     let all_gone = async {
         while let Some(done) = tasks.join_next().await {
@@ -170,17 +223,25 @@ impl Shard {
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
         let ids: Vec<SessionId> = self.sessions.borrow().keys().copied().collect();
         let mut packer = Packer::default();
+        let chunks = ids.len().div_ceil(SESSIONS_AT_ONCE);
         for (number, ids) in ids.chunks(SESSIONS_AT_ONCE).enumerate() {
             if number > 0 {
                 // What clients say is heard in between.
                 tokio::task::yield_now().await;
+            }
+            // The next frame waits already: no time to lose.
+            if chunks * SESSIONS_AT_ONCE > SESSIONS_UNSPREAD_MAX && frames.is_empty() {
+                let due = now + SPREAD_TIME.mul_f64(number as f64 / chunks as f64);
+                if due.saturating_duration_since(std::time::Instant::now()) >= TIMER_STEP {
+                    tokio::time::sleep_until(due.into()).await;
+                }
             }
             // A stretch of writes: the runtime's budget for one task would have them refused half-way.
             let pack = tokio::task::unconstrained(poll_fn(|_| {
                 let sessions = self.sessions.borrow();
                 for mut session in ids.iter().filter_map(|id| Some(sessions.get(id)?.borrow_mut())) {
                     if audience.has(session.unconfirmed) {
-                        session.deliver(frame, &mut packer, now, &self.common.metrics);
+                        session.deliver(frame, &mut packer, now, &self.outbox, &self.common.metrics);
                     }
                 }
                 Poll::Ready(())

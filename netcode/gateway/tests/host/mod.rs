@@ -2,26 +2,22 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
 pub mod module;
+mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
 use evertick_gateway::{
     Account, Gateway, GatewayConfig, GatewayHandle, Metrics, MetricsSnapshot, ServerDescription, Unauthorized,
 };
-use evertick_protocol::{
-    Audience, BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, IngressBatch,
-    QueryOutcome, QueryReply, SessionFrame, Snapshot, TopicFrame, TopicId, TopicKind, WireSchema,
-};
-use evertick_schema::{EntityId, Identity, Refusal, SessionId, Timestamp};
+use evertick_protocol::{Audience, Frame, IngressBatch, TopicId, Viewpoint};
+use evertick_schema::{Identity, SessionId};
 use evertick_transport::Listener;
-use module::{
-    IncrementRefusal, SAID, SCORE, SECRET, Said, Score, Secret, TITLE, Title, argument, bytes, result,
-};
+use module::{Said, bytes};
 use tokio::sync::mpsc;
+use world::{FIRST_CELL, World, entered};
 
 /// Longer than anything here takes; only a hang gets there.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,10 +25,6 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, Box::pin(future)).await.expect("it hangs")
 }
-
-const EVERYONE: TopicId = TopicId(1);
-const SECRETS: TopicId = TopicId(2);
-const SECRET_ENTITY: EntityId = EntityId(1000);
 
 /// The host's thread with its gateway.
 pub struct Host {
@@ -120,6 +112,30 @@ impl Host {
     pub fn shout(&self, text: &str) {
         let mut inner = lock(&self.inner);
         inner.world.said.push(bytes(&Said { text: text.to_owned() }));
+        inner.publish();
+    }
+
+    /// Lets a session see so many cells, each with a title of so many bytes that can't be compressed by much.
+    pub fn show_cells(&self, session: SessionId, cells: u32, bytes: usize) {
+        let mut inner = lock(&self.inner);
+        let mut state = 1_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'A' + ((state >> 40) % 26) as u8)
+        };
+        inner.world.cells = (0..cells).map(|_| (0..bytes).map(|_| letter()).collect()).collect();
+        let viewpoint = Viewpoint { space: 0, at: [0.0, 0.0], radius: 1e6 };
+        let own = inner.world.own.entry(session).or_default();
+        own.viewpoint = Some(viewpoint);
+        own.entered.extend((0..cells).map(|cell| entered(TopicId(FIRST_CELL + cell))));
+        inner.publish();
+    }
+
+    /// Changes the titles of all cells.
+    pub fn change_cells(&self, title: &str) {
+        let mut inner = lock(&self.inner);
+        inner.world.cells.fill(title.to_owned());
+        inner.world.cells_changed = true;
         inner.publish();
     }
 
@@ -236,180 +252,4 @@ impl Inner {
             gateway.publish(&frame, audience);
         }
     }
-}
-
-/// Scores and titles that everyone sees, a secret that those see who look.
-struct World {
-    schema: WireSchema,
-    writer: BlockWriter,
-    tick: u64,
-    version: u16,
-    sessions: BTreeSet<SessionId>,
-    calls: Vec<u32>,
-    /// Ticks and reducers of all inputs, in the order they came.
-    inputs: Vec<(u64, u32)>,
-    unsubscribed: Vec<u32>,
-    /// By slot; entity is slot + 1.
-    scores: Vec<u32>,
-    changed: BTreeSet<u32>,
-    /// Slots that are in the roster already.
-    known: u32,
-    said: Vec<Vec<u8>>,
-    own: BTreeMap<SessionId, SessionFrame>,
-    looking: BTreeSet<SessionId>,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            schema: WireSchema::new(&module::description().rows).unwrap(),
-            writer: BlockWriter::new(),
-            tick: 0,
-            version: 0,
-            sessions: BTreeSet::new(),
-            calls: Vec::new(),
-            inputs: Vec::new(),
-            unsubscribed: Vec::new(),
-            scores: vec![0],
-            changed: BTreeSet::new(),
-            known: 1,
-            said: Vec::new(),
-            own: BTreeMap::new(),
-            looking: BTreeSet::new(),
-        }
-    }
-
-    fn take(&mut self, ingress: Ingress<'_>) {
-        match ingress {
-            Ingress::Open { session, .. } => {
-                assert!(self.sessions.insert(session), "a session opens once");
-                self.own.entry(session).or_default().entered.push(entered(EVERYONE));
-            }
-            Ingress::Call { session, seq, reducer, args } => {
-                assert!(self.sessions.contains(&session), "calls come between open and close");
-                self.calls.push(seq);
-                let result = self.call(session, reducer, args);
-                self.own.entry(session).or_default().results.push(CallReply { seq, result });
-            }
-            Ingress::Close { session } => {
-                assert!(self.sessions.remove(&session), "an open session closes once");
-                self.looking.remove(&session);
-                self.own.remove(&session);
-            }
-            Ingress::Input { session, reducer, tick, .. } => {
-                assert!(self.sessions.contains(&session), "inputs come between open and close");
-                self.inputs.push((tick, reducer));
-            }
-            Ingress::Subscribe { session, query, text } => {
-                let outcome = QueryOutcome::Explained { plan: text.to_owned() };
-                self.own.entry(session).or_default().queries.push(QueryReply { query, outcome });
-            }
-            Ingress::Unsubscribe { query, .. } => self.unsubscribed.push(query),
-            Ingress::Resync { .. } => panic!("nobody asks for that"),
-        }
-    }
-
-    fn call(&mut self, session: SessionId, reducer: u32, args: &[u8]) -> CallOutcome {
-        match reducer {
-            module::Spawn::NUMBER => {
-                self.scores.push(0);
-                CallOutcome::Ok(result(&EntityId(self.scores.len() as u64)))
-            }
-            module::Increment::NUMBER => {
-                let entity = argument::<EntityId>(args).unwrap();
-                let slot = entity.0.wrapping_sub(1);
-                match self.scores.get_mut(slot as usize) {
-                    Some(score) => {
-                        *score += 1;
-                        self.changed.insert(slot as u32);
-                        CallOutcome::Ok(result(score))
-                    }
-                    None => {
-                        let refusal = IncrementRefusal::NoSuch { entity }.encode();
-                        let fields = refusal.fields.into();
-                        CallOutcome::Refused { variant: refusal.variant, message: refusal.message, fields }
-                    }
-                }
-            }
-            module::Say::NUMBER => {
-                self.said.push(bytes(&Said { text: argument(args).unwrap() }));
-                CallOutcome::Ok(Bytes::new())
-            }
-            module::Look::NUMBER => {
-                let own = self.own.entry(session).or_default();
-                if argument::<bool>(args).unwrap() {
-                    self.looking.insert(session);
-                    own.entered.push(entered(SECRETS));
-                } else if self.looking.remove(&session) {
-                    own.left.push(SECRETS);
-                }
-                CallOutcome::Ok(Bytes::new())
-            }
-            module::Crash::NUMBER => {
-                CallOutcome::Failed { code: FailCode::Internal, message: "it trapped".to_owned(), id: 7 }
-            }
-            _ => CallOutcome::Failed {
-                code: FailCode::UnknownReducer,
-                message: "no such reducer".to_owned(),
-                id: 0,
-            },
-        }
-    }
-
-    fn frame(&mut self) -> Frame {
-        self.tick += 1;
-        let scores: Vec<_> = self.scores.iter().map(|value| bytes(&Score { value: *value })).collect();
-        let title = bytes(&Title { text: "the first".to_owned() });
-        let mut frame = Frame {
-            number: self.tick,
-            tick: self.tick,
-            time: Timestamp(self.tick as i64 * 50_000),
-            seq: self.tick,
-            tick_cost_us: 123,
-            ..Frame::default()
-        };
-
-        self.writer.begin(EVERYONE, self.version);
-        let new: Vec<u32> = (self.known..scores.len() as u32).collect();
-        let entries: Vec<_> = new.iter().map(|slot| (*slot, EntityId(u64::from(*slot) + 1))).collect();
-        self.writer.enter(&entries);
-        self.changed.extend(new);
-        let changed: Vec<u32> = std::mem::take(&mut self.changed).into_iter().collect();
-        self.writer.rows(&self.schema, SCORE, u64::MAX, &changed, |index| &scores[changed[index] as usize]);
-        let said = std::mem::take(&mut self.said);
-        self.writer.events(SAID, said.iter().map(Vec::as_slice));
-        self.known = scores.len() as u32;
-        self.version = self.writer.version();
-        if !self.writer.is_empty() {
-            let said = TopicFrame { ordered: Some(self.writer.finish()), ..TopicFrame::default() };
-            frame.topics.insert(EVERYONE, said);
-        }
-
-        let slots: Vec<u32> = (0..scores.len() as u32).collect();
-        self.writer.begin_snapshot(EVERYONE, self.version, TopicKind::Everyone);
-        let entries: Vec<_> = slots.iter().map(|slot| (*slot, EntityId(u64::from(*slot) + 1))).collect();
-        self.writer.enter(&entries);
-        self.writer.rows(&self.schema, SCORE, u64::MAX, &slots, |index| &scores[index]);
-        self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
-        let everyone = Arc::new(Snapshot::new(self.writer.finish()));
-
-        let secret = bytes(&Secret { value: 42 });
-        self.writer.begin_snapshot(SECRETS, 0, TopicKind::Group(9));
-        self.writer.enter(&[(0, SECRET_ENTITY)]);
-        self.writer.rows(&self.schema, SECRET, u64::MAX, &[0], |_| &secret);
-        let secrets = Arc::new(Snapshot::new(self.writer.finish()));
-
-        for (session, mut own) in std::mem::take(&mut self.own) {
-            for Entered { topic, snapshot, .. } in &mut own.entered {
-                *snapshot = Arc::clone(if *topic == EVERYONE { &everyone } else { &secrets });
-            }
-            frame.sessions.insert(session, own);
-        }
-        frame
-    }
-}
-
-/// A topic that a session enters with the next frame, which has its snapshot.
-fn entered(topic: TopicId) -> Entered {
-    Entered { topic, square: None, snapshot: Arc::new(Snapshot::new(Bytes::new())), followed: Vec::new() }
 }

@@ -1,8 +1,13 @@
 //! What a session sees, and which states of it are due.
 //!
+//! A topic is *behind* when the session sees it and was not sent all of it. Nothing of it is sent then, until the host has been asked for
+//! its snapshot and the snapshot has been sent: the nearest first, as the session's byte budget allows.
+//!
 //! Hot: runs for each session and frame that has states. How often a part is due depends on its distance from the viewpoint, which is
 //! looked at again only when the view or how a topic is cut has changed, and every [`REFRESH_TICKS`] for the rows that came and went.
 //! How long ago a part was sent follows from the tick it was sent in, so what is skipped costs nothing but the look.
+
+mod behind;
 
 use bytes::Bytes;
 use evertick_protocol::{Entered, Frame, Square, States, TopicFrame, TopicId, Viewpoint};
@@ -24,6 +29,8 @@ const PARTS_MAX: usize = 256;
 pub(crate) struct View {
     /// By topic, ascending.
     topics: Vec<Seen>,
+    /// Whether a topic may be behind.
+    behind: bool,
     viewpoint: Option<Viewpoint>,
     /// Whether the parts' urgencies are out of date, and the tick they are from.
     stale: bool,
@@ -37,10 +44,25 @@ pub(crate) struct View {
 struct Seen {
     id: TopicId,
     square: Option<Square>,
+    content: Content,
+    /// What its last snapshot and what followed took, in bytes.
+    cost: u32,
     parts_per_side: u8,
     /// By number, as far as any has moved.
     parts: Vec<Part>,
 }
+
+/// What a client has of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// All that was said so far.
+    Live,
+    /// Not that. The host was asked for a snapshot in the tick with this lower half; `promised`: it is sent whatever is left of the
+    /// budget when it comes.
+    Behind { asked: Option<u32>, promised: bool },
+}
+
+const BEHIND: Content = Content::Behind { asked: None, promised: false };
 
 #[derive(Clone, Copy, Debug)]
 struct Part {
@@ -96,9 +118,19 @@ impl View {
         }
     }
 
-    /// A topic is seen from now on, or anew.
-    pub(crate) fn enter(&mut self, entered: &Entered) {
-        let seen = Seen { id: entered.topic, square: entered.square, parts_per_side: 1, parts: Vec::new() };
+    /// A topic is seen from now on, or anew; `sent` says whether its content is sent too.
+    pub(crate) fn enter(&mut self, entered: &Entered, sent: bool) {
+        let content = if sent { Content::Live } else { BEHIND };
+        self.behind |= !sent;
+        let cost = cost(entered).min(1 << 30) as u32;
+        let seen = Seen {
+            id: entered.topic,
+            square: entered.square,
+            content,
+            cost,
+            parts_per_side: 1,
+            parts: Vec::new(),
+        };
         match self.find(entered.topic) {
             Ok(at) => self.topics[at] = seen,
             Err(at) => self.topics.insert(at, seen),
@@ -116,9 +148,15 @@ impl View {
         self.topics.binary_search_by_key(&topic, |seen| seen.id)
     }
 
-    /// What the frame has of the topics.
+    /// Whether a session sees a topic.
+    pub(crate) fn has(&self, topic: TopicId) -> bool {
+        self.find(topic).is_ok()
+    }
+
+    /// What the frame has of the topics that are not behind.
     pub(crate) fn said<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f TopicFrame> {
-        self.topics.iter().filter_map(|seen| frame.topics.get(&seen.id))
+        let live = self.topics.iter().filter(|seen| seen.content == Content::Live);
+        live.filter_map(|seen| frame.topics.get(&seen.id))
     }
 
     /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
@@ -133,6 +171,9 @@ impl View {
         let tick = frame.tick as u32;
         let mut bytes = 0;
         for (topic, seen) in self.topics.iter_mut().enumerate() {
+            if seen.content != Content::Live {
+                continue;
+            }
             let Some(said) = frame.topics.get(&seen.id) else { continue };
             if said.states.parts.is_empty() {
                 continue;
@@ -216,6 +257,11 @@ impl Seen {
     }
 }
 
+/// What a topic's snapshot and what followed take.
+pub(crate) fn cost(entered: &Entered) -> usize {
+    entered.snapshot.wire().len() + entered.followed.iter().map(Bytes::len).sum::<usize>()
+}
+
 /// From the viewpoint to the nearest point of a part.
 fn distance(square: &Square, parts_per_side: u8, part: u8, viewpoint: &Viewpoint) -> f32 {
     let per_side = parts_per_side.max(1);
@@ -241,102 +287,4 @@ pub(crate) fn most_urgent_first(due: &mut [Due<'_>], bytes: usize, budget: usize
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use evertick_protocol::{Snapshot, StatePart};
-
-    use super::*;
-
-    /// Cells of 10 units in a row; the viewpoint is in the first, and sees 100.
-    fn view(cells: u32) -> View {
-        let mut view = View::default();
-        view.look_from(Viewpoint { space: 0, at: [5.0, 5.0], radius: 100.0 });
-        for cell in 0..cells {
-            let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
-            let snapshot = Arc::new(Snapshot::new(Bytes::new()));
-            let (topic, followed) = (TopicId(cell), Vec::new());
-            view.enter(&Entered { topic, square: Some(square), snapshot, followed });
-        }
-        view
-    }
-
-    fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
-        let parts = (0..parts_per_side * parts_per_side).map(|part| StatePart {
-            part,
-            rows,
-            bytes: Bytes::from_static(&[7; 100]),
-        });
-        let states = States { parts_per_side, parts: parts.collect() };
-        let said = TopicFrame { states, ..TopicFrame::default() };
-        let topics = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
-        Frame { number: tick, tick, topics, ..Frame::default() }
-    }
-
-    /// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
-    fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
-        let mut sent = vec![0; cells as usize];
-        for tick in 100..140 {
-            let frame = frame(tick, cells, 1, rows);
-            let mut due = Vec::new();
-            let bytes = view.due(&frame, &mut due);
-            assert_eq!(bytes, due.len() * 100);
-            most_urgent_first(&mut due, bytes, bytes_max);
-            for due in due.iter().take(bytes_max / 100) {
-                sent[due.topic as usize] += 1;
-                view.sent(due, tick);
-            }
-        }
-        sent
-    }
-
-    #[test]
-    fn far_cells_come_less_often() {
-        // Few rows in all, then many: two cells with 26 rows each hold the nearest 50.
-        let all = sent(&mut view(10), 10, 15, usize::MAX);
-        assert_eq!(all, [40, 40, 40, 40, 40, 40, 20, 20, 10, 10]);
-        let dense = sent(&mut view(10), 10, 26, usize::MAX);
-        assert_eq!(dense, [40, 40, 20, 20, 20, 20, 20, 20, 10, 10]);
-    }
-
-    #[test]
-    fn with_a_small_budget_the_nearest_go_at_full_rate_and_nobody_starves() {
-        let sent = sent(&mut view(10), 10, 26, 300);
-        assert_eq!(sent[..2], [40, 40]);
-        assert!(sent[2..].iter().all(|count| (2..=20).contains(count)), "{sent:?}");
-        assert_eq!(sent.iter().sum::<u32>(), 3 * 40);
-    }
-
-    #[test]
-    fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
-        let mut view = view(1);
-        for (tick, per_side) in [(1, 1), (2, 8), (3, 2), (4, 0)] {
-            let mut due = Vec::new();
-            let frame = frame(tick, 1, per_side, 30);
-            view.due(&frame, &mut due);
-            assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
-        }
-        let mut numbered = frame(5, 1, 1, 3);
-        let parts = &mut numbered.topics.get_mut(&TopicId(0)).unwrap().states.parts;
-        parts[0].part = 255;
-        let mut due = Vec::new();
-        view.due(&numbered, &mut due);
-        assert_eq!(due.len(), 1);
-        view.sent(&due[0], 5);
-        view.leave(TopicId(0));
-        view.leave(TopicId(0));
-        due.clear();
-        assert_eq!(view.due(&numbered, &mut due), 0);
-    }
-
-    #[test]
-    fn distances_are_those_of_the_parts() {
-        let square = Square { space: 0, min: [0.0, 0.0], size: 64.0 };
-        let viewpoint = Viewpoint { space: 0, at: [-3.0, -4.0], radius: 1.0 };
-        assert_eq!(distance(&square, 1, 0, &viewpoint), 5.0);
-        let inside = Viewpoint { space: 0, at: [40.0, 3.0], radius: 1.0 };
-        assert_eq!(distance(&square, 2, 1, &inside), 0.0);
-        assert_eq!(distance(&square, 2, 0, &inside), 8.0);
-        assert_eq!(distance(&square, 2, 3, &inside), 29.0);
-    }
-}
+mod tests;

@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use evertick_protocol::{Snapshot, StatePart};
+
+use super::*;
+
+/// Cells of 10 units in a row; the viewpoint is in the first, and sees 100.
+fn view(cells: u32) -> View {
+    let mut view = View::default();
+    view.look_from(Viewpoint { space: 0, at: [5.0, 5.0], radius: 100.0 });
+    for cell in 0..cells {
+        let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
+        let snapshot = Arc::new(Snapshot::new(Bytes::new()));
+        let (topic, followed) = (TopicId(cell), Vec::new());
+        view.enter(&Entered { topic, square: Some(square), snapshot, followed }, true);
+    }
+    view
+}
+
+fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
+    let parts = (0..parts_per_side * parts_per_side).map(|part| StatePart {
+        part,
+        rows,
+        bytes: Bytes::from_static(&[7; 100]),
+    });
+    let states = States { parts_per_side, parts: parts.collect() };
+    let said = TopicFrame { states, ..TopicFrame::default() };
+    let topics = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
+    Frame { number: tick, tick, topics, ..Frame::default() }
+}
+
+/// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
+fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
+    let mut sent = vec![0; cells as usize];
+    for tick in 100..140 {
+        let frame = frame(tick, cells, 1, rows);
+        let mut due = Vec::new();
+        let bytes = view.due(&frame, &mut due);
+        assert_eq!(bytes, due.len() * 100);
+        most_urgent_first(&mut due, bytes, bytes_max);
+        for due in due.iter().take(bytes_max / 100) {
+            sent[due.topic as usize] += 1;
+            view.sent(due, tick);
+        }
+    }
+    sent
+}
+
+#[test]
+fn far_cells_come_less_often() {
+    // Few rows in all, then many: two cells with 26 rows each hold the nearest 50.
+    let all = sent(&mut view(10), 10, 15, usize::MAX);
+    assert_eq!(all, [40, 40, 40, 40, 40, 40, 20, 20, 10, 10]);
+    let dense = sent(&mut view(10), 10, 26, usize::MAX);
+    assert_eq!(dense, [40, 40, 20, 20, 20, 20, 20, 20, 10, 10]);
+}
+
+#[test]
+fn with_a_small_budget_the_nearest_go_at_full_rate_and_nobody_starves() {
+    let sent = sent(&mut view(10), 10, 26, 300);
+    assert_eq!(sent[..2], [40, 40]);
+    assert!(sent[2..].iter().all(|count| (2..=20).contains(count)), "{sent:?}");
+    assert_eq!(sent.iter().sum::<u32>(), 3 * 40);
+}
+
+#[test]
+fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
+    let mut view = view(1);
+    for (tick, per_side) in [(1, 1), (2, 8), (3, 2), (4, 0)] {
+        let mut due = Vec::new();
+        let frame = frame(tick, 1, per_side, 30);
+        view.due(&frame, &mut due);
+        assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
+    }
+    let mut numbered = frame(5, 1, 1, 3);
+    let parts = &mut numbered.topics.get_mut(&TopicId(0)).unwrap().states.parts;
+    parts[0].part = 255;
+    let mut due = Vec::new();
+    view.due(&numbered, &mut due);
+    assert_eq!(due.len(), 1);
+    view.sent(&due[0], 5);
+    view.leave(TopicId(0));
+    view.leave(TopicId(0));
+    due.clear();
+    assert_eq!(view.due(&numbered, &mut due), 0);
+}
+
+#[test]
+fn distances_are_those_of_the_parts() {
+    let square = Square { space: 0, min: [0.0, 0.0], size: 64.0 };
+    let viewpoint = Viewpoint { space: 0, at: [-3.0, -4.0], radius: 1.0 };
+    assert_eq!(distance(&square, 1, 0, &viewpoint), 5.0);
+    let inside = Viewpoint { space: 0, at: [40.0, 3.0], radius: 1.0 };
+    assert_eq!(distance(&square, 2, 1, &inside), 0.0);
+    assert_eq!(distance(&square, 2, 0, &inside), 8.0);
+    assert_eq!(distance(&square, 2, 3, &inside), 29.0);
+}
+
+fn entered(topic: u32, placed: bool, bytes: usize) -> Entered {
+    let square = Square { space: 0, min: [topic as f32 * 10.0, 0.0], size: 10.0 };
+    Entered {
+        topic: TopicId(topic),
+        square: placed.then_some(square),
+        snapshot: Arc::new(Snapshot::new(Bytes::from(vec![1; bytes]))),
+        followed: vec![Bytes::from_static(&[2; 20])],
+    }
+}
+
+fn wanted(view: &mut View, tick: u64, budget: usize) -> Vec<u32> {
+    let mut wanted = Vec::new();
+    view.wanted(tick, budget, &mut wanted);
+    wanted.into_iter().map(|topic| topic.0).collect()
+}
+
+#[test]
+fn the_nearest_snapshots_are_sent_first_and_those_without_a_place_always() {
+    let mut view = view(0);
+    let topics = [entered(30, true, 80), entered(2, true, 80), entered(9, false, 200), entered(4, true, 80)];
+    assert_eq!(view.admit(&topics, usize::MAX, false), [true; 4]);
+    assert_eq!(view.admit(&topics, 320, false), [false, true, true, false]);
+    assert_eq!(view.admit(&topics, 321, false), [false, true, true, true]);
+    assert_eq!(view.admit(&topics, 0, false), [false, false, true, false]);
+    assert_eq!(view.admit(&topics, usize::MAX, true), [false, false, true, false]);
+    // What is behind is asked for, the nearest first, until it fits no more; once.
+    topics.iter().for_each(|topic| view.enter(topic, false));
+    assert_eq!(wanted(&mut view, 100, 300), [9, 2]);
+    assert_eq!(wanted(&mut view, 101, 300).len(), 0);
+    assert_eq!(view.admit(&topics, 0, false), [false, true, true, false], "it was promised");
+    view.not_asked(&[TopicId(9), TopicId(2)]);
+    assert_eq!(wanted(&mut view, 102, 0), [9]);
+    view.leave(TopicId(9));
+    assert_eq!(wanted(&mut view, 103, 10_000), [2, 4, 30]);
+    // The host has forgotten it.
+    assert_eq!(wanted(&mut view, 203, 1), [2]);
+    for topic in [2, 4, 30] {
+        view.enter(&entered(topic, true, 80), true);
+    }
+    assert!(!view.is_behind());
+    assert_eq!(view.fall_behind(true), 3);
+    assert_eq!(view.fall_behind(false), 0);
+    view.asked_for_all(300);
+    assert_eq!(wanted(&mut view, 310, 10_000).len(), 0);
+}
+
+#[test]
+fn nothing_of_a_topic_behind_is_due() {
+    let mut view = view(2);
+    let frame = frame(1, 2, 1, 5);
+    let mut due = Vec::new();
+    assert_eq!(view.due(&frame, &mut due), 200);
+    view.fall_behind(false);
+    due.clear();
+    assert_eq!((view.due(&frame, &mut due), view.said(&frame).count()), (0, 0));
+    view.enter(&entered(1, true, 80), true);
+    assert_eq!((view.due(&frame, &mut due), view.said(&frame).count()), (100, 1));
+}
