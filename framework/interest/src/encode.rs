@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, STATE_BYTES_MAX, StatePart, States, TopicFrame, TopicId, TopicKind, WireSchema,
+    BlockWriter, Blocks, STATE_BYTES_MAX, TopicFramesWriter, TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
@@ -50,7 +50,16 @@ impl Encoder {
         rules: &'frame Rules,
         events: &'frame [u8],
     ) -> Encode<'frame> {
-        Encode { encoder: self, world, rules, events, rows: Vec::new(), counts: Counts::default() }
+        Encode {
+            encoder: self,
+            world,
+            rules,
+            events,
+            rows: Vec::new(),
+            state: Vec::new(),
+            told: TopicFramesWriter::new(),
+            counts: Counts::default(),
+        }
     }
 }
 
@@ -70,19 +79,16 @@ pub(crate) struct Encode<'frame> {
     rules: &'frame Rules,
     events: &'frame [u8],
     rows: Vec<&'frame [u8]>,
+    state: Vec<u8>,
+    /// What the topics say, so far.
+    pub(crate) told: TopicFramesWriter,
     pub(crate) counts: Counts,
 }
 
 impl Encode<'_> {
     /// What a frame has to say of a topic to those who know it, newcomers with a kept snapshot included.
-    pub(crate) fn topic(
-        &mut self,
-        id: TopicId,
-        topic: &mut Topic,
-        changes: &Changes,
-        tick: u64,
-    ) -> TopicFrame {
-        let mut told = TopicFrame::default();
+    pub(crate) fn topic(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes, tick: u64) {
+        let mut told = Blocks::default();
         if !changes.left.is_empty() || !changes.removed.is_empty() {
             // Whoever is elsewhere now would be shown there with what the snapshot says.
             topic.cache = None;
@@ -98,7 +104,7 @@ impl Encode<'_> {
             let moved = topic.moving.absorb(dirty, &topic.roster, tick, is_latest);
             told.ordered = self.block(id, topic, changes, dirty);
             if moved {
-                told.states = self.states(id, topic);
+                self.states(id, topic);
             }
             if let Some((block, cache)) = told.ordered.as_ref().zip(topic.cache.as_mut())
                 && !cache.follow(block)
@@ -109,7 +115,7 @@ impl Encode<'_> {
         marks.clear();
         topic.dirty = marks;
         told.events = self.events(id, topic);
-        told
+        self.told.blocks(id, told);
     }
 
     /// What `changes` and the dirty rows say, in order; `None` if that is nothing.
@@ -150,20 +156,19 @@ impl Encode<'_> {
     }
 
     /// All rows that move, part by part.
-    fn states(&mut self, id: TopicId, topic: &Topic) -> States {
+    fn states(&mut self, id: TopicId, topic: &Topic) {
         let mut rows = std::mem::take(&mut self.encoder.moving);
         let parts_per_side = topic.moving.parts(self.world, topic.key, &topic.roster, &mut rows);
-        let mut parts = Vec::new();
+        self.told.states(id, parts_per_side);
         for part in rows.chunk_by(|a, b| a.0 == b.0) {
-            self.part(id, topic, part, &mut parts);
+            self.part(id, topic, part);
         }
         rows.clear();
         self.encoder.moving = rows;
-        States { parts_per_side, parts }
     }
 
     /// The state of one part; in several pieces if it is too long for one.
-    fn part(&mut self, id: TopicId, topic: &Topic, rows: &[(u8, Dirty)], out: &mut Vec<StatePart>) {
+    fn part(&mut self, id: TopicId, topic: &Topic, rows: &[(u8, Dirty)]) {
         let mut dirty = std::mem::take(&mut self.encoder.part);
         dirty.clear();
         dirty.extend(rows.iter().map(|(_, row)| *row));
@@ -174,13 +179,15 @@ impl Encode<'_> {
         self.encoder.part = dirty;
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
             let (one, other) = rows.split_at(rows.len() / 2);
-            self.part(id, topic, one, out);
-            self.part(id, topic, other, out);
+            self.part(id, topic, one);
+            self.part(id, topic, other);
             return;
         }
         self.counts.states += 1;
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-        out.push(StatePart { part: rows[0].0, rows: count, bytes: self.encoder.writer.finish() });
+        self.state.clear();
+        self.encoder.writer.finish_into(&mut self.state);
+        self.told.state(rows[0].0, count, &self.state);
     }
 
     /// All that is known of a topic, for those who enter it.

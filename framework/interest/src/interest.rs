@@ -198,7 +198,8 @@ impl Interest {
         let Self { config, rules, topics, sessions, homes, queries, events, changes, encoder, stats, .. } =
             self;
         sessions.answer_queries(config.query_rows_per_frame, world, topics, rules, queries);
-        let queue = topics.take_queue(tick);
+        let mut queue = topics.take_queue(tick);
+        queue.sort_unstable();
         let mut reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
         let mut encode = encoder.begin(world, rules, &events.bytes);
         for id in &queue {
@@ -211,10 +212,7 @@ impl Interest {
                 take_census(world, rules, reconcile.queries, topic.key, &mut topic.touched);
             }
             reconcile.topic(*id, topic);
-            let told = encode.topic(*id, topic, reconcile.changes, tick);
-            if told.ordered.is_some() || told.events.is_some() || !told.states.parts.is_empty() {
-                frame.topics.insert(*id, told);
-            }
+            encode.topic(*id, topic, reconcile.changes, tick);
             if topic.newcomers > 0 && topic.cache.is_none() {
                 topic.cache = Some(Cache::new(encode.snapshot(*id, topic), now));
                 topics.keeps_snapshot(*id);
@@ -225,6 +223,7 @@ impl Interest {
         stats.states += encode.counts.states;
         stats.snapshots += encode.counts.snapshots;
         stats.rows += encode.counts.rows;
+        frame.topics = encode.told.finish();
         frame.sessions = sessions.end_frame(topics, world.config().cell_size);
         topics.end_frame(queue, |id, topic| forget_homes(homes, queries, rules, id, topic));
         queries.end_frame();
