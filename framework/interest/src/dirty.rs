@@ -62,7 +62,7 @@ impl DirtyRows {
         for place in &mut self.places {
             start += std::mem::replace(place, start);
         }
-        self.sorted.clear();
+        // What is left there is overwritten, all of it.
         self.sorted.resize(self.list.len(), Dirty { row: KnownRow::default(), mask: 0 });
         for dirty in &self.list {
             let place = &mut self.places[topic(dirty)];
@@ -80,7 +80,7 @@ impl DirtyRows {
         self.merge_at = MERGE_AT_MIN.max(2 * self.list.len());
         self.list.clear();
         self.list.shrink_to(self.merge_at);
-        self.sorted.clear();
+        self.sorted.truncate(self.merge_at);
         self.sorted.shrink_to(self.merge_at);
     }
 }

@@ -9,7 +9,7 @@ use evertick_protocol::{
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
 
-use crate::moving::{Change, parts};
+use crate::moving::{Change, parts, per_side};
 use crate::reconcile::Changes;
 use crate::rules::{Class, Rules};
 use crate::topic::{Happened, Topic, TopicKey};
@@ -138,37 +138,40 @@ impl Encode<'_> {
         moving: &[Change],
         square: impl FnOnce() -> Option<Square>,
     ) {
-        let mut rows = std::mem::take(&mut self.encoder.moving);
-        let parts_per_side = parts(self.world, moving, square, &mut rows);
+        let parts_per_side = per_side(moving.len());
         self.told.states(id, parts_per_side);
-        for part in rows.chunk_by(|a, b| a.0 == b.0) {
-            self.part(id, class, part);
+        if parts_per_side == 1 {
+            return self.part(id, class, 0, moving);
+        }
+        let mut rows = std::mem::take(&mut self.encoder.moving);
+        let mut part = std::mem::take(&mut self.encoder.part);
+        parts(self.world, moving, parts_per_side, square(), &mut rows);
+        for rows in rows.chunk_by(|a, b| a.0 == b.0) {
+            part.clear();
+            part.extend(rows.iter().map(|(_, row)| *row));
+            self.part(id, class, rows[0].0, &part);
         }
         rows.clear();
-        self.encoder.moving = rows;
+        (self.encoder.moving, self.encoder.part) = (rows, part);
     }
 
     /// The state of one part; in several pieces if it is too long for one.
-    fn part(&mut self, id: TopicId, class: Class, rows: &[(u8, Change)]) {
-        let mut changes = std::mem::take(&mut self.encoder.part);
-        changes.clear();
-        changes.extend(rows.iter().map(|(_, row)| *row));
+    fn part(&mut self, id: TopicId, class: Class, part: u8, rows: &[Change]) {
         self.encoder.writer.begin_state(id);
-        for rows in changes.chunk_by(|a, b| a.row.column() == b.row.column()) {
+        for rows in rows.chunk_by(|a, b| a.row.column() == b.row.column()) {
             self.changed_rows(class, rows);
         }
-        self.encoder.part = changes;
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
             let (one, other) = rows.split_at(rows.len() / 2);
-            self.part(id, class, one);
-            self.part(id, class, other);
+            self.part(id, class, part, one);
+            self.part(id, class, part, other);
             return;
         }
         self.counts.states += 1;
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         self.state.clear();
         self.encoder.writer.finish_into(&mut self.state);
-        self.told.state(rows[0].0, count, &self.state);
+        self.told.state(part, count, &self.state);
     }
 
     /// All that is known of a topic, for those who enter it.

@@ -162,12 +162,21 @@ impl Interest {
         if sessions.have_foci() {
             for rows in &delta.rows {
                 let spatial = rules.spatial(rows.row);
+                if spatial == 0 {
+                    continue;
+                }
                 let updated = rows.updated.iter().filter(|(_, mask, _)| mask & spatial != 0);
-                let inserted = rows.inserted.iter().filter(|_| spatial != 0);
-                for (entity, ..) in inserted.chain(updated) {
-                    if topics.spots.get(entity).is_watched() {
-                        sessions.moved(entity, world, topics, rules);
+                for (entity, _, bytes) in rows.inserted.iter().chain(updated) {
+                    if topics.spots.get(entity).is_watched()
+                        && let Some(place) = world.place_in(rows.row, bytes)
+                    {
+                        sessions.moved(entity, place, world, topics, rules);
                     }
+                }
+            }
+            for moved in &delta.moved {
+                if topics.spots.get(moved.entity).is_watched() {
+                    sessions.look_through(moved.entity, world, topics, rules);
                 }
             }
             for entity in &delta.despawned {

@@ -136,19 +136,14 @@ impl Lanes {
     }
 }
 
-/// Appends all rows with the part that each is in, by part, column and slot; returns how many parts there are along a side.
+/// Appends the rows of a topic that is cut with the part that each is in, by part, column and slot.
 pub(crate) fn parts(
     world: &World,
     moving: &[Change],
-    square: impl FnOnce() -> Option<Square>,
+    per_side: u8,
+    square: Option<Square>,
     out: &mut Vec<(u8, Change)>,
-) -> u8 {
-    let per_side = per_side(moving.len());
-    if per_side == 1 {
-        out.extend(moving.iter().map(|change| (0, *change)));
-        return 1;
-    }
-    let square = square();
+) {
     let count = usize::from(per_side) * usize::from(per_side);
     let rows_each = moving.len().div_ceil(count);
     out.extend(moving.iter().enumerate().map(|(index, change)| {
@@ -164,11 +159,10 @@ pub(crate) fn parts(
     if square.is_some() {
         out.sort_unstable();
     }
-    per_side
 }
 
 /// Into how many parts along a side a cell with so many moving rows is cut.
-fn per_side(rows: usize) -> u8 {
+pub(crate) fn per_side(rows: usize) -> u8 {
     let mut per_side = 1;
     while per_side < PARTS_PER_SIDE_MAX && rows > PART_ROWS * usize::from(per_side) * usize::from(per_side) {
         per_side *= 2;

@@ -16,6 +16,9 @@ use crate::snapshots::Cache;
 use crate::topic::{Dirty, KnownRow, Topic};
 use crate::topics::Topics;
 
+/// No topic, and behind all.
+const NONE: TopicId = TopicId(u32::MAX);
+
 /// What the walk needs beside the topics.
 pub(crate) struct Tell<'a, 'frame> {
     pub(crate) world: &'frame World,
@@ -42,9 +45,14 @@ impl Tell<'_, '_> {
         let Moving { list, next } = &mut moving;
         let (mut queue, mut dirty, mut movers) = (queue, marks.merge(), &list[..]);
         loop {
-            let first = [queue.first().copied(), dirty.first().map(|dirty| dirty.row.topic())];
-            let mover = movers.first().map(|mover| mover.row.topic()).filter(|_| is_new_tick);
-            let Some(id) = first.into_iter().chain([mover]).flatten().min() else { break };
+            let mut id = dirty.first().map_or(NONE, |dirty| dirty.row.topic());
+            id = id.min(queue.first().copied().unwrap_or(NONE));
+            if is_new_tick {
+                id = id.min(movers.first().map_or(NONE, |mover| mover.row.topic()));
+            }
+            if id == NONE {
+                break;
+            }
             if !is_new_tick {
                 let before = movers.partition_point(|mover| mover.row.topic() < id);
                 next.extend_from_slice(&movers[..before]);
