@@ -1,6 +1,7 @@
 //! What a client may not have got yet, should its connection be lost: the results of its calls, and which topics it has no more.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use evertick_protocol::{CallOutcome, CallReply, FramePacker, TopicId};
 
@@ -9,9 +10,9 @@ use evertick_protocol::{CallOutcome, CallReply, FramePacker, TopicId};
 const RESULTS_MAX: usize = 512;
 const RESULTS_BYTES_MAX: usize = 256 * 1024;
 
-/// Topics that were left are remembered for so long, in microseconds of the world's time: whatever was sent earlier has arrived, or its
+/// Topics that were left are remembered for as long as a session is kept, and so much longer: whatever was sent earlier has arrived, or its
 /// connection would have been found dead before.
-const LEFT_TIME_US: i64 = 60_000_000;
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Topics that are remembered; a session that leaves more in that time can't be resumed.
 const LEFT_MAX: usize = 2048;
 
@@ -90,8 +91,10 @@ fn bytes_of(reply: &CallReply) -> usize {
 }
 
 /// The topics that a session has left of late: it may not have heard of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Departed {
+    /// How long topics are remembered, in microseconds of the world's time.
+    time_us: i64,
     /// With the world's time, ascending. A topic may be there twice, and may have been entered again.
     left: VecDeque<(i64, TopicId)>,
     /// Whether one was forgotten that should not have been.
@@ -99,8 +102,14 @@ pub(crate) struct Departed {
 }
 
 impl Departed {
+    /// Nothing left yet, by a session that is kept for `resume_time` without a connection.
+    pub(crate) fn new(resume_time: Duration) -> Self {
+        let time_us = i64::try_from((resume_time + SILENCE_MAX).as_micros()).unwrap_or(i64::MAX);
+        Self { time_us, left: VecDeque::new(), incomplete: false }
+    }
+
     pub(crate) fn add(&mut self, topic: TopicId, time_us: i64) {
-        while self.left.front().is_some_and(|(left, _)| time_us.saturating_sub(*left) > LEFT_TIME_US) {
+        while self.left.front().is_some_and(|(left, _)| time_us.saturating_sub(*left) > self.time_us) {
             self.left.pop_front();
         }
         if self.left.len() >= LEFT_MAX {
@@ -110,7 +119,7 @@ impl Departed {
         self.left.push_back((time_us, topic));
     }
 
-    /// The topics, each once; `None` when some are not known any more. From now on what is older than a minute is as if the client knew it.
+    /// The topics, each once; `None` when some are not known any more. What is older than is remembered the client knows.
     pub(crate) fn topics(&self) -> Option<Vec<TopicId>> {
         let mut topics: Vec<_> = self.left.iter().map(|(_, topic)| *topic).collect();
         topics.sort_unstable();
@@ -175,14 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_remembered_for_a_minute_and_not_too_many() {
-        let mut departed = Departed::default();
+    fn topics_are_remembered_for_as_long_as_a_session_can_come_back_and_not_too_many() {
+        let mut departed = Departed::new(Duration::from_secs(30));
+        let time_us = 90_000_000;
         departed.add(TopicId(3), 0);
         departed.add(TopicId(9), 1_000_000);
-        departed.add(TopicId(2), LEFT_TIME_US + 1);
-        departed.add(TopicId(9), LEFT_TIME_US + 2);
-        assert_eq!(departed.topics(), Some(vec![TopicId(2), TopicId(9)]));
-        (0..LEFT_MAX as u32).for_each(|topic| departed.add(TopicId(topic), LEFT_TIME_US + 3));
+        departed.add(TopicId(4), time_us);
+        assert_eq!(departed.topics(), Some(vec![TopicId(3), TopicId(4), TopicId(9)]));
+        departed.add(TopicId(2), time_us + 1);
+        departed.add(TopicId(9), time_us + 2);
+        assert_eq!(departed.topics(), Some(vec![TopicId(2), TopicId(4), TopicId(9)]));
+        (0..LEFT_MAX as u32).for_each(|topic| departed.add(TopicId(topic), time_us + 3));
         assert_eq!(departed.topics(), None);
     }
 }
