@@ -11,6 +11,7 @@ use std::time::Duration;
 use evertick::{RunningServer, ServerSnapshot};
 use evertick_client::Client;
 use evertick_tests::folder::Folder;
+use evertick_tests::process::run;
 use glam::Vec2;
 use market::{builder, connect, until};
 use market_module::{Driving, drive, shout};
@@ -24,6 +25,15 @@ fn asked(data: &Path) -> serde_json::Value {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     serde_json::from_str(&answer).unwrap()
+}
+
+/// What the tool prints.
+async fn tool(arguments: &[&str]) -> String {
+    let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    let run = || run(env!("CARGO_BIN_EXE_evertick-tool"), arguments);
+    let ran = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran.out
 }
 
 /// Two players who see carts drive.
@@ -99,6 +109,14 @@ async fn a_running_server_shows_what_it_counts() {
     }
     assert_eq!(shown.len(), snapshot.values().len());
     assert!(shown["host.ticks"].as_f64().unwrap() >= snapshot.host.ticks as f64);
+
+    let printed = tool(&["metrics", "--data", &data.display().to_string()]).await;
+    assert_eq!(printed.lines().count(), shown.len());
+    let ticks = printed.lines().find_map(|line| line.strip_prefix("host.ticks ")).unwrap();
+    assert!(ticks.parse::<f64>().unwrap() > 0.0, "{ticks}");
+    let rates = tool(&["metrics", "--over", "1", "--data", &data.display().to_string()]).await;
+    let rate = rates.lines().find_map(|line| line.strip_prefix("host.frames ")?.strip_suffix("/s")).unwrap();
+    assert!((0.1..=61.0).contains(&rate.parse::<f64>().unwrap()), "{rate} frames a second");
 
     let [near, far] = clients;
     near.close().await;
