@@ -48,12 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         let frame = interest.frame(&world, now, 0);
         frames.push(start.elapsed());
-        bytes = 0;
-        for said in frame.topics.values() {
-            let states = said.states.parts.iter().map(|part| &part.bytes);
-            bytes +=
-                said.ordered.iter().chain(&said.events).chain(states).map(bytes::Bytes::len).sum::<usize>();
-        }
+        bytes = frame.topics.bytes();
     }
     let snapshot = frames.remove(0);
     absorbs.sort_unstable();

@@ -51,7 +51,7 @@ impl Sessions {
     /// Forgets a session, with what it was still to be sent.
     pub(crate) fn close(&mut self, id: SessionId, topics: &mut Topics) {
         if let Some(mut session) = self.by_id.remove(&id) {
-            self.unwatch(id, session.looks);
+            self.unwatch(id, session.looks, topics);
             session.leave_all(topics);
         }
     }
@@ -133,9 +133,10 @@ impl Sessions {
         if !sees {
             session.close_eyes(topics, rules);
         }
-        self.unwatch(id, before);
+        self.unwatch(id, before, topics);
         if let Looks::At { entity, .. } = looks {
             self.by_focus.entry(entity).or_default().push(id);
+            topics.spots.watch(entity, true);
         }
         self.look(id, world, topics, rules);
     }
@@ -160,8 +161,10 @@ impl Sessions {
     }
 
     /// An entity is gone. Whoever looked through it goes on to look where it was last.
-    pub(crate) fn despawned(&mut self, entity: EntityId) {
-        for id in self.by_focus.remove(&entity).unwrap_or_default() {
+    pub(crate) fn despawned(&mut self, entity: EntityId, topics: &mut Topics) {
+        let Some(watchers) = self.by_focus.remove(&entity) else { return };
+        topics.spots.watch(entity, false);
+        for id in watchers {
             let session = self.by_id.get_mut(&id).expect("a watcher is open");
             session.looks = match (session.looks, session.view.from) {
                 (Looks::At { radius, .. }, Some((place, _))) => Looks::Still { place, radius },
@@ -178,12 +181,13 @@ impl Sessions {
         }
     }
 
-    fn unwatch(&mut self, id: SessionId, looks: Looks) {
+    fn unwatch(&mut self, id: SessionId, looks: Looks, topics: &mut Topics) {
         let Looks::At { entity, .. } = looks else { return };
         let Some(watchers) = self.by_focus.get_mut(&entity) else { return };
         watchers.retain(|watcher| *watcher != id);
         if watchers.is_empty() {
             self.by_focus.remove(&entity);
+            topics.spots.watch(entity, false);
         }
     }
 

@@ -18,15 +18,15 @@ fn watched() -> (Server, SessionId) {
 }
 
 /// The only states of a frame.
-fn states(frame: &Frame) -> Option<&States> {
-    let mut all = frame.topics.values().map(|topic| &topic.states).filter(|states| !states.parts.is_empty());
+fn states(frame: &Frame) -> Option<States<'_>> {
+    let mut all = frame.topics.all_states().map(|(_, states)| states);
     let states = all.next();
     assert!(all.next().is_none(), "one topic moves");
     states
 }
 
 fn has_ordered(frame: &Frame) -> bool {
-    frame.topics.values().any(|topic| topic.ordered.is_some())
+    frame.topics.all_blocks().any(|(_, blocks)| blocks.ordered.is_some())
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn dense_cells_are_cut_into_parts_that_fit_a_datagram() {
     let states = states(&frame).unwrap();
     assert_eq!(states.parts_per_side, 8);
     assert_eq!(states.parts.iter().map(|part| usize::from(part.rows)).sum::<usize>(), crowd.len());
-    assert!(states.parts.iter().all(|part| part.part < 64 && part.bytes.len() <= STATE_BYTES_MAX));
+    assert!(states.parts.iter().all(|part| part.part < 64 && part.bytes() <= STATE_BYTES_MAX));
     assert!(states.parts.is_sorted_by_key(|part| part.part));
     server.check();
     assert_eq!(server.clients[&session].replica.len(POSITION as u32), crowd.len());

@@ -49,7 +49,7 @@ fn rows_of_nobody_are_never_sent() {
 }
 
 fn ordered_bytes(frame: &Frame) -> usize {
-    frame.topics.values().filter_map(|said| said.ordered.as_ref()).map(bytes::Bytes::len).sum()
+    frame.topics.all_blocks().filter_map(|(_, blocks)| blocks.ordered.as_ref()).map(bytes::Bytes::len).sum()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use evertick_schema::{SessionId, Timestamp};
 use hashbrown::HashMap;
 
 use crate::snapshot::Snapshot;
+use crate::topic_frames::TopicFrames;
 
 /// Names a topic: a set of rows that sessions see or don't see together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -41,47 +42,9 @@ pub struct Frame {
     /// What the tick took, in microseconds.
     pub tick_cost_us: u32,
     /// What each topic says that has subscribers and something to say.
-    pub topics: HashMap<TopicId, TopicFrame>,
+    pub topics: TopicFrames,
     /// What single sessions are told; only those with something of their own.
     pub sessions: HashMap<SessionId, SessionFrame>,
-}
-
-/// What one topic says in a frame, to all who see it.
-#[derive(Clone, Debug, Default)]
-pub struct TopicFrame {
-    /// A block of roster changes, whole rows, ordered updates and rest values. Each session must get it, once and in order.
-    pub ordered: Option<Bytes>,
-    /// A block with EVENTS sections only, for those who see the topic in this frame, newcomers included. It comes behind
-    /// `ordered`. Who sees the topic later does not get it.
-    pub events: Option<Bytes>,
-    /// The rows that move, for the latest lane. A session may take it from any frame, at any cadence.
-    pub states: States,
-}
-
-/// A topic's moving rows with absolute values, cut to parts.
-#[derive(Clone, Debug)]
-pub struct States {
-    /// Into how many parts each side of the topic's cell is cut: 1 (the topic is whole), 2, 4 or 8.
-    pub parts_per_side: u8,
-    /// The parts that have moving rows. Several entries may have the same part; together they are the part's state.
-    pub parts: Vec<StatePart>,
-}
-
-impl Default for States {
-    fn default() -> Self {
-        Self { parts_per_side: 1, parts: Vec::new() }
-    }
-}
-
-/// Some of a part's moving rows: one state block, as [`BlockWriter::begin_state`](crate::BlockWriter::begin_state) starts it.
-#[derive(Clone, Debug)]
-pub struct StatePart {
-    /// `y * parts_per_side + x` of the sub-square of the topic's cell; of topics without a place a running number.
-    pub part: u8,
-    /// How many rows it has.
-    pub rows: u16,
-    /// One state, at most [`STATE_BYTES_MAX`](crate::STATE_BYTES_MAX) bytes unless a single row is longer.
-    pub bytes: Bytes,
 }
 
 /// Which sessions a frame is handed to. Every session is handed every frame once, in order: a frame goes to [`Everyone`](Self::Everyone),
@@ -134,7 +97,7 @@ pub struct Entered {
     /// Its content at some frame before or at this one; shared by all who enter until the next is made.
     pub snapshot: Arc<Snapshot>,
     /// The topic's ordered blocks since the snapshot was made, this frame's included. The session must not be sent
-    /// the topic's [`ordered`](TopicFrame::ordered) of this frame besides.
+    /// the topic's [`ordered`](crate::Blocks::ordered) of this frame besides.
     pub followed: Vec<Bytes>,
 }
 

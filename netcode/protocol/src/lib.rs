@@ -11,6 +11,7 @@
 
 mod bits;
 mod block;
+mod by_topic;
 mod client_message;
 mod clock;
 mod error;
@@ -31,6 +32,7 @@ mod secret;
 mod server_message;
 mod slots;
 mod snapshot;
+mod topic_frames;
 
 pub use block::{BlockHead, BlockReader, BlockWriter, EventsSection, RowsSection, Section, TopicKind};
 pub use client_message::{ClientMessage, Hello, Report, Resume};
@@ -38,7 +40,7 @@ pub use clock::{InputLead, ServerClock};
 pub use error::{ProtocolError, SchemaError};
 pub use frame::{
     Audience, CallOutcome, CallReply, Close, CloseCode, Entered, FailCode, Frame, QueryOutcome, QueryReply,
-    SessionFrame, Square, StatePart, States, TopicFrame, TopicId, Viewpoint,
+    SessionFrame, Square, TopicId, Viewpoint,
 };
 pub use ingress::{Ingress, IngressBatch, ResyncTopics};
 pub use inputs::{Input, Inputs};
@@ -55,3 +57,4 @@ pub use schema::{RowCodec, WireSchema};
 pub use secret::SessionSecret;
 pub use server_message::{FrameMessage, Pong, ServerMessage, StateMessage, Welcome};
 pub use snapshot::Snapshot;
+pub use topic_frames::{Blocks, StatePart, States, TopicFrames, TopicFramesWriter};

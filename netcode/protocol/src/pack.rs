@@ -1,6 +1,6 @@
 //! All that a frame says to one session, in one message.
 
-use crate::frame::{Entered, Frame, SessionFrame, TopicFrame, TopicId};
+use crate::frame::{Entered, Frame, SessionFrame, TopicId};
 use crate::packer::FramePacker;
 
 /// The topics that a session sees, kept by its gateway.
@@ -65,23 +65,20 @@ pub fn pack_frame(
     for Entered { topic, .. } in entered {
         topics.remove(*topic); // `followed` has this frame's changes already
     }
-    for said in said(frame, topics) {
-        said.ordered.iter().for_each(|block| packer.changed(block));
+    for block in topics.topics.iter().filter_map(|topic| frame.topics.blocks(*topic)) {
+        block.ordered.iter().for_each(|block| packer.changed(block));
     }
     for Entered { topic, .. } in entered {
         topics.insert(*topic);
     }
-    for said in said(frame, topics) {
-        said.events.iter().for_each(|block| packer.changed(block));
-        said.states.parts.iter().for_each(|part| packer.state(&part.bytes));
+    for topic in &topics.topics {
+        let events = frame.topics.blocks(*topic).and_then(|blocks| blocks.events.as_ref());
+        events.into_iter().for_each(|block| packer.changed(block));
+        let parts = frame.topics.states(*topic).map_or(&[][..], |states| states.parts);
+        parts.iter().for_each(|part| packer.state(frame.topics.state(part)));
     }
     let mut parts = Vec::new();
     packer.finish(frame.number, frame.tick, frame.time, &mut parts);
     parts.iter().for_each(|part| out.extend_from_slice(part));
     !parts.is_empty()
-}
-
-/// What the frame has of the topics.
-fn said<'f>(frame: &'f Frame, topics: &TopicList) -> impl Iterator<Item = &'f TopicFrame> {
-    topics.topics.iter().filter_map(|topic| frame.topics.get(topic))
 }

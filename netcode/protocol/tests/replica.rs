@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, Change, ChangeKind, Changes, Entered, Frame, ProtocolError, Replica, SessionFrame, Snapshot,
-    TopicFrame, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
+    BlockWriter, Blocks, Change, ChangeKind, Changes, Entered, Frame, ProtocolError, Replica, SessionFrame,
+    Snapshot, TopicFrames, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
 };
 use evertick_schema::{EntityId, ModuleDescription, Timestamp};
 use support::description::{CLOCK, DEF, POSITION, TAG, kinds};
@@ -80,7 +80,7 @@ fn roster_versions_wrap_around() {
     assert_eq!((writer.version(), writer.is_empty()), (0, false));
     writer.leave(&[0]);
     assert_eq!(writer.version(), 0);
-    let frame = Frame { topics: [said(1, writer.finish())].into(), ..Frame::default() };
+    let frame = Frame { topics: said([(1, writer.finish())]), ..Frame::default() };
     message.clear();
     assert!(pack_frame(&frame, None, &mut topics, &mut message));
     apply(&mut replica, &message).unwrap();
@@ -298,8 +298,9 @@ fn entered(topic: u32, block: Bytes) -> Entered {
     Entered { topic: TopicId(topic), square: None, snapshot, followed: Vec::new() }
 }
 
-fn said(topic: u32, ordered: Bytes) -> (TopicId, TopicFrame) {
-    (TopicId(topic), TopicFrame { ordered: Some(ordered), ..TopicFrame::default() })
+fn said(all: impl IntoIterator<Item = (u32, Bytes)>) -> TopicFrames {
+    let blocks = |ordered| Blocks { ordered: Some(ordered), events: None };
+    all.into_iter().map(|(topic, ordered)| (TopicId(topic), blocks(ordered))).collect()
 }
 
 #[test]
@@ -307,7 +308,7 @@ fn sessions_get_the_blocks_of_their_topics() {
     let topic = TopicId;
     let mut topics = TopicList::default();
     let mut frame = Frame { number: 4, tick: 5, time: Timestamp(6), ..Frame::default() };
-    frame.topics = [1, 2, 3].map(|topic| said(topic, stub(topic as u8))).into();
+    frame.topics = said([1, 2, 3].map(|topic| (topic, stub(topic as u8))));
     let mut out = vec![0xee];
     assert!(!pack_frame(&frame, None, &mut topics, &mut out));
     assert_eq!(out, [0xee], "nothing to say");

@@ -51,19 +51,10 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
             let frame = interest.frame(simulation.world(), now, 0);
             // The first is the snapshot.
             if tick > 0 {
-                if frame.topics.len() != 1 {
-                    return Err(format!("{} topics instead of one", frame.topics.len()).into());
+                if frame.topics.all_states().count() != 1 {
+                    return Err("not one topic moves".into());
                 }
-                for said in frame.topics.values() {
-                    let states = said.states.parts.iter().map(|part| &part.bytes);
-                    bytes += said
-                        .ordered
-                        .iter()
-                        .chain(&said.events)
-                        .chain(states)
-                        .map(bytes::Bytes::len)
-                        .sum::<usize>();
-                }
+                bytes += frame.topics.bytes();
             }
             simulation.world_mut().recycle(delta);
             now += TICK;

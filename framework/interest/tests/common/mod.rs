@@ -6,7 +6,7 @@ pub mod rows;
 use std::collections::BTreeMap;
 
 use evertick_interest::{Interest, InterestConfig};
-use evertick_protocol::{Changes, Frame, Replica, ServerMessage, States, TopicList, pack_frame};
+use evertick_protocol::{Changes, Frame, Replica, ServerMessage, TopicList, pack_frame};
 use evertick_schema::{
     Duration, EntityId, Identity, ModuleDescription, RowDef, SessionId, Timestamp, Visibility,
 };
@@ -216,7 +216,7 @@ impl Client {
         self.heard.clear();
         let mut frame = frame.clone();
         if !frame.number.is_multiple_of(self.takes_one_in) {
-            frame.topics.values_mut().for_each(|topic| topic.states = States::default());
+            frame.topics = frame.topics.without_states();
         }
         let mut message = Vec::new();
         if pack_frame(&frame, frame.sessions.get(&id), &mut self.topics, &mut message) {

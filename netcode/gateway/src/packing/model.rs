@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, Changes, Entered, Frame, Replica, ServerMessage, SessionFrame,
-    Snapshot, Square, TopicFrame, TopicId, TopicKind, Viewpoint, WireSchema,
+    BlockWriter, Blocks, CallOutcome, CallReply, Changes, Entered, Frame, Replica, ServerMessage,
+    SessionFrame, Snapshot, Square, TopicId, TopicKind, Viewpoint, WireSchema,
 };
 use evertick_schema::{EntityId, SessionId, Timestamp};
 use proptest::prelude::*;
@@ -111,8 +111,7 @@ impl World {
         topics.iter().for_each(|topic: &u32| self.values[*topic as usize] += 1);
         let again = std::mem::take(&mut self.again);
         own.entered = again.intersection(&self.seen).map(|topic| self.entered(*topic)).collect();
-        let said =
-            |topic: u32| TopicFrame { ordered: Some(self.block(topic, false)), ..TopicFrame::default() };
+        let said = |topic: u32| Blocks { ordered: Some(self.block(topic, false)), events: None };
         Frame {
             number: self.number,
             tick: self.number,

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evertick_protocol::{
-    Entered, ServerMessage, Snapshot, Square, StatePart, States, TopicFrame, TopicId, Viewpoint,
-};
+use evertick_protocol::{Entered, ServerMessage, Snapshot, Square, TopicFramesWriter, TopicId, Viewpoint};
 use evertick_schema::Timestamp;
 
 use super::*;
@@ -16,10 +14,12 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Frame 1 lets the session see the cells; each has a state in each frame.
 fn frame(number: u64) -> Frame {
-    let part = StatePart { part: 0, rows: 5, bytes: Bytes::from_static(&STATE) };
-    let states = States { parts_per_side: 1, parts: vec![part] };
-    let said = TopicFrame { states, ..TopicFrame::default() };
-    let topics = (0..CELLS).map(|cell| (TopicId(cell), said.clone())).collect();
+    let mut topics = TopicFramesWriter::new();
+    for cell in 0..CELLS {
+        topics.states(TopicId(cell), 1);
+        topics.state(0, 5, &STATE);
+    }
+    let topics = topics.finish();
     let time = Timestamp(number as i64 * TICK.as_micros() as i64);
     let mut frame = Frame { number, tick: number, time, topics, ..Frame::default() };
     if number == 1 {
@@ -115,10 +115,12 @@ fn who_reads_too_slowly_gets_no_states_but_what_is_ordered() {
 #[ignore = "a measurement: run it alone, with --no-capture"]
 fn cost_of_packing() {
     for (name, cells, per_side, rows, len) in [("normal", 25, 1, 4, 30), ("hotspot", 9, 8, 2, 20)] {
-        let part = |part| StatePart { part, rows, bytes: vec![7; len].into() };
-        let states = States { parts_per_side: per_side, parts: (0..per_side * per_side).map(part).collect() };
-        let said = TopicFrame { states, ..TopicFrame::default() };
-        let topics: hashbrown::HashMap<_, _> = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
+        let mut topics = TopicFramesWriter::new();
+        for cell in 0..cells {
+            topics.states(TopicId(cell), per_side);
+            (0..per_side * per_side).for_each(|part| topics.state(part, rows, &vec![7; len]));
+        }
+        let topics = topics.finish();
         let side = f64::from(cells).sqrt() as u32;
         let entered: Vec<_> = (0..cells)
             .map(|cell| Entered {

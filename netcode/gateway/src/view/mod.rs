@@ -10,7 +10,7 @@
 mod behind;
 
 use bytes::Bytes;
-use evertick_protocol::{Entered, Frame, Square, States, TopicFrame, TopicId, Viewpoint};
+use evertick_protocol::{Blocks, Entered, Frame, Square, States, TopicId, Viewpoint};
 use evertick_schema::SessionId;
 
 /// The nearest parts with so many moving rows together are always sent, and first.
@@ -97,7 +97,7 @@ impl Grade {
 /// A state that is due.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due<'f> {
-    pub(crate) state: &'f Bytes,
+    pub(crate) state: &'f [u8],
     pub(crate) grade: Grade,
     /// The higher, the more urgent: [`FIRST`] for that grade, and ticks since it was sent by the ticks between two times it should be, in quarters.
     score: u32,
@@ -154,9 +154,9 @@ impl View {
     }
 
     /// What the frame has of the topics that are not behind.
-    pub(crate) fn said<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f TopicFrame> {
+    pub(crate) fn said<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f Blocks> {
         let live = self.topics.iter().filter(|seen| seen.content == Content::Live);
-        live.filter_map(|seen| frame.topics.get(&seen.id))
+        live.filter_map(|seen| frame.topics.blocks(seen.id))
     }
 
     /// Adds the states of `frame` that are due to `due`, and returns how many bytes they are.
@@ -174,23 +174,21 @@ impl View {
             if seen.content != Content::Live {
                 continue;
             }
-            let Some(said) = frame.topics.get(&seen.id) else { continue };
-            if said.states.parts.is_empty() {
-                continue;
-            }
-            if seen.prepare(&said.states, tick) {
+            let Some(states) = frame.topics.states(seen.id) else { continue };
+            if seen.prepare(&states, tick) {
                 self.stale = true; // graded with the next frame
             }
-            for state in &said.states.parts {
+            for state in states.parts {
                 let Part { sent, grade } = seen.parts[usize::from(state.part)];
                 let (age, interval) = (tick.wrapping_sub(sent), grade.interval());
                 if age < interval && interval > 1 {
                     continue;
                 }
-                bytes += state.bytes.len();
+                bytes += state.bytes();
                 let first = if grade == Grade::First { FIRST } else { 0 };
                 let score = first + age.min(1 << 16) * 4 / interval;
-                due.push(Due { state: &state.bytes, grade, score, topic: topic as u32, part: state.part });
+                let state_bytes = frame.topics.state(state);
+                due.push(Due { state: state_bytes, grade, score, topic: topic as u32, part: state.part });
             }
         }
         bytes
@@ -206,9 +204,9 @@ impl View {
         self.stale = false;
         let mut placed = Vec::new();
         for (topic, seen) in self.topics.iter_mut().enumerate() {
-            let Some(said) = frame.topics.get(&seen.id) else { continue };
-            seen.prepare(&said.states, frame.tick as u32);
-            for state in &said.states.parts {
+            let Some(states) = frame.topics.states(seen.id) else { continue };
+            seen.prepare(&states, frame.tick as u32);
+            for state in states.parts {
                 let part = &mut seen.parts[usize::from(state.part)];
                 part.grade = Grade::First;
                 if let (Some(square), Some(viewpoint)) = (seen.square, self.viewpoint)
@@ -241,7 +239,7 @@ impl View {
 
 impl Seen {
     /// Makes room for the parts of these states; returns whether they were not known.
-    fn prepare(&mut self, states: &States, tick: u32) -> bool {
+    fn prepare(&mut self, states: &States<'_>, tick: u32) -> bool {
         if self.parts_per_side != states.parts_per_side {
             self.parts_per_side = states.parts_per_side;
             self.parts.clear();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use evertick_protocol::{Snapshot, StatePart};
+use evertick_protocol::{Snapshot, TopicFramesWriter};
 
 use super::*;
 
@@ -18,15 +18,13 @@ fn view(cells: u32) -> View {
 }
 
 fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
-    let parts = (0..parts_per_side * parts_per_side).map(|part| StatePart {
-        part,
-        rows,
-        bytes: Bytes::from_static(&[7; 100]),
-    });
-    let states = States { parts_per_side, parts: parts.collect() };
-    let said = TopicFrame { states, ..TopicFrame::default() };
-    let topics = (0..cells).map(|cell| (TopicId(cell), said.clone())).collect();
-    Frame { number: tick, tick, topics, ..Frame::default() }
+    let mut topics = TopicFramesWriter::new();
+    for cell in 0..cells {
+        topics.blocks(TopicId(cell), Blocks { ordered: Some(Bytes::new()), events: None });
+        topics.states(TopicId(cell), parts_per_side);
+        (0..parts_per_side * parts_per_side).for_each(|part| topics.state(part, rows, &[7; 100]));
+    }
+    Frame { number: tick, tick, topics: topics.finish(), ..Frame::default() }
 }
 
 /// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
@@ -72,9 +70,10 @@ fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
         view.due(&frame, &mut due);
         assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
     }
-    let mut numbered = frame(5, 1, 1, 3);
-    let parts = &mut numbered.topics.get_mut(&TopicId(0)).unwrap().states.parts;
-    parts[0].part = 255;
+    let mut topics = TopicFramesWriter::new();
+    topics.states(TopicId(0), 1);
+    topics.state(255, 3, &[7; 100]);
+    let numbered = Frame { number: 5, tick: 5, topics: topics.finish(), ..Frame::default() };
     let mut due = Vec::new();
     view.due(&numbered, &mut due);
     assert_eq!(due.len(), 1);

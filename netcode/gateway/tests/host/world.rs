@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, QueryOutcome, QueryReply,
-    ResyncTopics, SessionFrame, Snapshot, Square, TopicFrame, TopicId, TopicKind, WireSchema,
+    BlockWriter, Blocks, CallOutcome, CallReply, Entered, FailCode, Frame, Ingress, QueryOutcome, QueryReply,
+    ResyncTopics, SessionFrame, Snapshot, Square, TopicFramesWriter, TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::{EntityId, Refusal, SessionId, Timestamp};
 
@@ -165,6 +165,7 @@ impl World {
             tick_cost_us: 123,
             ..Frame::default()
         };
+        let mut topics = TopicFramesWriter::new();
 
         self.writer.begin(EVERYONE, self.version);
         let new: Vec<u32> = (self.known..scores.len() as u32).collect();
@@ -178,8 +179,8 @@ impl World {
         self.known = scores.len() as u32;
         self.version = self.writer.version();
         if !self.writer.is_empty() {
-            let said = TopicFrame { ordered: Some(self.writer.finish()), ..TopicFrame::default() };
-            frame.topics.insert(EVERYONE, said);
+            let said = Blocks { ordered: Some(self.writer.finish()), events: None };
+            topics.blocks(EVERYONE, said);
         }
 
         let slots: Vec<u32> = (0..scores.len() as u32).collect();
@@ -206,8 +207,8 @@ impl World {
             if changed {
                 self.writer.begin(topic, 0);
                 self.writer.rows(&self.schema, TITLE, u64::MAX, &[0], |_| &title);
-                let said = TopicFrame { ordered: Some(self.writer.finish()), ..TopicFrame::default() };
-                frame.topics.insert(topic, said);
+                let said = Blocks { ordered: Some(self.writer.finish()), events: None };
+                topics.blocks(topic, said);
             }
         }
 
@@ -221,6 +222,7 @@ impl World {
             }
             frame.sessions.insert(session, own);
         }
+        frame.topics = topics.finish();
         frame
     }
 }

@@ -80,7 +80,7 @@ impl BlockWriter {
     }
 
     /// Starts a state, which has [rows](Self::rows) only: absolute values of rows that the topic holds already. It must fit
-    /// [`StatePart::bytes`](crate::StatePart::bytes)'s bound; see [`len`](Self::len).
+    /// the bound of a [`StatePart`](crate::StatePart); see [`len`](Self::len).
     pub fn begin_state(&mut self, topic: TopicId) {
         self.body.clear();
         self.kind = Kind::State;
@@ -205,12 +205,17 @@ impl BlockWriter {
         events.for_each(|event| put::bytes(&mut self.body, event));
     }
 
+    /// Ends the block and appends it to `out`. The writer is ready for the next.
+    pub fn finish_into(&mut self, out: &mut Vec<u8>) {
+        put::bytes(out, &self.body);
+        self.body.clear();
+        self.sections_at = 0;
+    }
+
     /// Ends the block: its bytes, in one allocation. The writer is ready for the next.
     pub fn finish(&mut self) -> Bytes {
         let mut block = Vec::with_capacity(put::varint_len(self.body.len() as u64) + self.body.len());
-        put::bytes(&mut block, &self.body);
-        self.body.clear();
-        self.sections_at = 0;
+        self.finish_into(&mut block);
         block.into()
     }
 }

@@ -8,14 +8,14 @@ pub mod json;
 pub mod random;
 pub mod report;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, CallOutcome, CallReply, Changes, Entered, Frame, FrameMessage, FramePacker, ProtocolError,
-    QueryOutcome, QueryReply, Replica, ServerMessage, SessionFrame, Snapshot, StateMessage, StatePacker,
-    StatePart, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
+    BlockWriter, Blocks, CallOutcome, CallReply, Changes, Entered, Frame, FrameMessage, FramePacker,
+    ProtocolError, QueryOutcome, QueryReply, Replica, ServerMessage, SessionFrame, Snapshot, StateMessage,
+    StatePacker, TopicFramesWriter, TopicId, TopicKind, TopicList, WireSchema, pack_frame,
 };
 use evertick_schema::{Field, ModuleDescription, RowWriter, Timestamp};
 
@@ -54,6 +54,7 @@ pub struct Stage {
     versions: HashMap<TopicId, u16>,
     topics: TopicList,
     frame: Frame,
+    said: BTreeMap<TopicId, (Blocks, Vec<Bytes>)>,
     own: SessionFrame,
     tick: u64,
 }
@@ -66,6 +67,7 @@ impl Stage {
             versions: HashMap::new(),
             topics: TopicList::default(),
             frame: Frame::default(),
+            said: BTreeMap::new(),
             own: SessionFrame::default(),
             tick: 100,
         }
@@ -93,13 +95,13 @@ impl Stage {
         self.writer.begin(topic, *version);
         write(&mut self.writer, &self.schema);
         *version = self.writer.version();
-        self.frame.topics.entry(topic).or_default().ordered = Some(self.writer.finish());
+        self.said.entry(topic).or_default().0.ordered = Some(self.writer.finish());
     }
 
     /// A topic changes after the snapshot that this frame has of it.
     pub fn follow(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
         self.change(topic, write);
-        let block = self.frame.topics.remove(&TopicId(topic)).and_then(|said| said.ordered).unwrap();
+        let block = self.said.remove(&TopicId(topic)).and_then(|said| said.0.ordered).unwrap();
         let entered = self.own.entered.iter_mut().find(|entered| entered.topic == TopicId(topic));
         entered.unwrap().followed.push(block);
     }
@@ -109,7 +111,7 @@ impl Stage {
         let topic = TopicId(topic);
         self.writer.begin(topic, *self.versions.entry(topic).or_default());
         write(&mut self.writer, &self.schema);
-        self.frame.topics.entry(topic).or_default().events = Some(self.writer.finish());
+        self.said.entry(topic).or_default().0.events = Some(self.writer.finish());
     }
 
     /// A state of a topic, for a message of its own.
@@ -125,8 +127,7 @@ impl Stage {
     /// Rows of a topic move; the frame has their state.
     pub fn moving(&mut self, topic: u32, write: impl FnOnce(&mut BlockWriter, &WireSchema)) {
         let bytes = self.state(topic, write);
-        let states = &mut self.frame.topics.entry(TopicId(topic)).or_default().states;
-        states.parts.push(StatePart { part: 0, rows: 0, bytes });
+        self.said.entry(TopicId(topic)).or_default().1.push(bytes);
     }
 
     /// A query is answered.
@@ -170,6 +171,13 @@ impl Stage {
         self.frame.number = self.tick * 2;
         self.frame.tick = self.tick;
         self.frame.time = time(self.tick);
+        let mut topics = TopicFramesWriter::new();
+        for (topic, (blocks, states)) in std::mem::take(&mut self.said) {
+            topics.blocks(topic, blocks);
+            topics.states(topic, 1);
+            states.iter().for_each(|state| topics.state(0, 0, state));
+        }
+        self.frame.topics = topics.finish();
         let mut out = Vec::new();
         assert!(pack_frame(&self.frame, Some(&self.own), &mut self.topics, &mut out), "nothing was said");
         self.frame = Frame::default();
