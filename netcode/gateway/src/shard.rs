@@ -263,12 +263,12 @@ impl Shard {
 
     /// Counts what the world has encoded, once for all shards.
     fn count_encoded(&self, frame: &Frame) {
-        let (mut ordered, mut events, mut states) = (0, 0, 0);
-        for said in frame.topics.values() {
-            ordered += said.ordered.as_ref().map_or(0, Bytes::len);
-            events += said.events.as_ref().map_or(0, Bytes::len);
-            states += said.states.parts.iter().map(|part| part.bytes.len()).sum::<usize>();
+        let (mut ordered, mut events) = (0, 0);
+        for (_, blocks) in frame.topics.all_blocks() {
+            ordered += blocks.ordered.as_ref().map_or(0, Bytes::len);
+            events += blocks.events.as_ref().map_or(0, Bytes::len);
         }
+        let states = frame.topics.bytes() - ordered - events;
         let metrics = &self.common.metrics;
         metrics.encoded_ordered.add(ordered as u64);
         metrics.encoded_events.add(events as u64);
