@@ -111,19 +111,10 @@ fn report(session: &mut Session, told: Report, now: Instant, metrics: &Metrics) 
         return;
     }
     metrics.reports.add(1);
-    let staleness = match told.staleness_us {
-        0..=50_000 => &metrics.reports_staleness_le_50_ms,
-        50_001..=100_000 => &metrics.reports_staleness_le_100_ms,
-        100_001..=250_000 => &metrics.reports_staleness_le_250_ms,
-        _ => &metrics.reports_staleness_above_250_ms,
-    };
-    staleness.add(1);
-    let round_trip = match told.round_trip_us {
-        0..=50_000 => &metrics.reports_round_trip_le_50_ms,
-        50_001..=150_000 => &metrics.reports_round_trip_le_150_ms,
-        _ => &metrics.reports_round_trip_above_150_ms,
-    };
-    round_trip.add(1);
+    metrics.staleness_us.record(told.staleness_us.into());
+    metrics.round_trip_us.record(told.round_trip_us.into());
+    metrics.jitter_us.record(told.jitter_us.into());
+    session.report_use(now, metrics);
     metrics.reported_states_received.add(told.states_received.into());
     metrics.reported_states_lost.add(told.states_lost.into());
 }

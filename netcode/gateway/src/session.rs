@@ -26,6 +26,7 @@ use crate::metrics::{Counted, Metrics};
 use crate::outbox::Outbox;
 use crate::packing::{Pace, Packer, Room, Stream};
 use crate::resume::Resumption;
+use crate::usage::Usage;
 
 /// A connection, counted for as long as it lives.
 pub(crate) struct Line {
@@ -77,6 +78,7 @@ pub(crate) struct Session {
     line: Option<Line>,
     limits: SessionLimits,
     stream: Stream,
+    usage: Usage,
     /// Of the session's own task.
     waker: Waker,
     /// Never [`End::Replaced`].
@@ -115,6 +117,7 @@ impl Session {
             line: Some(line),
             limits,
             stream: Stream::new(id, &limits, now),
+            usage: Usage::new(now),
             waker: Waker::noop().clone(),
             end: None,
             successor: None,
@@ -199,6 +202,19 @@ impl Session {
 
     pub(crate) fn connect(&mut self, line: Line) {
         self.line = Some(line);
+        self.usage = Usage::new(Instant::now());
+    }
+
+    /// Whether topics are not sent for now, to a client that is there.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.line.is_some() && self.stream.is_behind()
+    }
+
+    /// Counts what was sent since the last time, and what the connection has dropped of it.
+    pub(crate) fn report_use(&mut self, now: Instant, metrics: &Metrics) {
+        let Some(line) = &self.line else { return };
+        let dropped = line.connection.signals().latest_dropped;
+        self.usage.report(self.limits.bytes_per_second, dropped, now, metrics);
     }
 
     /// Queues and writes a message that is not a frame.
@@ -317,8 +333,10 @@ impl Session {
 
     fn send(&mut self, lane: Lane, message: &[Bytes], metrics: &Metrics) {
         let Some(line) = &mut self.line else { return };
+        let bytes = message.iter().map(|part| part.len() as u64).sum();
         metrics.messages_out.add(1);
-        metrics.bytes_out.add(message.iter().map(|part| part.len() as u64).sum());
+        metrics.bytes_out.add(bytes);
+        self.usage.sent(bytes);
         line.connection.send(lane, message);
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
@@ -28,10 +29,8 @@ use crate::session::{End, Session};
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
-/// With more sessions than these, a frame is spread over [`SPREAD_TIME`], so that the network and the clients' messages see no bursts.
+/// With more sessions than these, a frame is spread over [`GatewayConfig::spread_time`](crate::GatewayConfig::spread_time), so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
-/// So much later than the first the last session is handed a frame, if the work alone does not take longer.
-const SPREAD_TIME: Duration = Duration::from_millis(7);
 /// Timers are not finer than this, and late by as much.
 const TIMER_STEP: Duration = Duration::from_millis(1);
 
@@ -102,6 +101,7 @@ pub(crate) struct Common {
     /// The next session's id.
     pub(crate) next_session: AtomicU64,
     pub(crate) parked_sessions_max: usize,
+    pub(crate) spread_time: Duration,
     pub(crate) directory: Directory,
     /// How many shards have not stopped. A connection's socket is of the shard that took it up, even when its session is of another:
     /// so none goes before all are done.
@@ -121,6 +121,8 @@ pub(crate) struct Shard {
     /// Of the last frame that only those without patience have been handed.
     unconfirmed: Cell<Clock>,
     pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
+    /// How many of them were behind when they were handed the last frame.
+    behind: Cell<u64>,
     /// On its way to the host.
     pub(crate) outbox: Outbox,
     pub(crate) shared: Arc<Shared>,
@@ -153,6 +155,7 @@ pub(crate) async fn run(common: Arc<Common>, mut feed: Feed) -> usize {
         confirmed: Cell::default(),
         unconfirmed: Cell::default(),
         sessions: RefCell::default(),
+        behind: Cell::default(),
         outbox: Outbox::new(feed.inbox, feed.batch_len_max),
         shared,
     });
@@ -220,6 +223,10 @@ impl Shard {
             tracing::warn!(sessions = count, "a shard fell behind and closed its sessions");
             return;
         }
+        if self.number == 0 && audience != Audience::Unconfirmed {
+            self.count_encoded(frame);
+        }
+        let mut behind = 0;
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
         let ids: Vec<SessionId> = self.sessions.borrow().keys().copied().collect();
         let mut packer = Packer::default();
@@ -231,7 +238,7 @@ impl Shard {
             }
             // The next frame waits already: no time to lose.
             if chunks * SESSIONS_AT_ONCE > SESSIONS_UNSPREAD_MAX && frames.is_empty() {
-                let due = now + SPREAD_TIME.mul_f64(number as f64 / chunks as f64);
+                let due = now + self.common.spread_time.mul_f64(number as f64 / chunks as f64);
                 if due.saturating_duration_since(std::time::Instant::now()) >= TIMER_STEP {
                     tokio::time::sleep_until(due.into()).await;
                 }
@@ -243,11 +250,29 @@ impl Shard {
                     if audience.has(session.unconfirmed) {
                         session.deliver(frame, &mut packer, now, &self.outbox, &self.common.metrics);
                     }
+                    behind += u64::from(session.is_behind());
                 }
                 Poll::Ready(())
             }));
             pack.await;
         }
+        let before = self.behind.replace(behind);
+        self.common.metrics.sessions_behind.sub(before);
+        self.common.metrics.sessions_behind.add(behind);
+    }
+
+    /// Counts what the world has encoded, once for all shards.
+    fn count_encoded(&self, frame: &Frame) {
+        let (mut ordered, mut events) = (0, 0);
+        for (_, blocks) in frame.topics.all_blocks() {
+            ordered += blocks.ordered.as_ref().map_or(0, Bytes::len);
+            events += blocks.events.as_ref().map_or(0, Bytes::len);
+        }
+        let states = frame.topics.bytes() - ordered - events;
+        let metrics = &self.common.metrics;
+        metrics.encoded_ordered.add(ordered as u64);
+        metrics.encoded_events.add(events as u64);
+        metrics.encoded_states.add(states as u64);
     }
 
     /// Ends every session, and returns how many had not ended already.
