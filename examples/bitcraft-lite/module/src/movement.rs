@@ -66,11 +66,7 @@ fn stop(ctx: &mut Ctx) -> Result<(), WalkRefusal> {
 
 /// Moves everyone who walks.
 #[system]
-fn walk(
-    now: Now,
-    mut commands: Commands,
-    mut walkers: Query<(EntityId, &Walk, &mut Body, &mut Position)>,
-) {
+fn walk(now: Now, mut commands: Commands, mut walkers: Query<(EntityId, &Walk, &mut Body, &mut Position)>) {
     for (entity, walk, body, position) in &mut walkers {
         if now.is_past(walk.arrives) {
             body.at = walk.to;

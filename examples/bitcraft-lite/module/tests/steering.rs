@@ -91,7 +91,10 @@ fn steering_ends_a_walk_and_a_walk_steering() {
     world.advance(Duration::from_millis(200));
     assert_eq!(world.get::<Walk>(player), None);
     let back = place(&world, player);
-    assert!(back.distance(goal) > on_the_way.distance(goal) + 0.5, "the way back, from {on_the_way} to {back}");
+    assert!(
+        back.distance(goal) > on_the_way.distance(goal) + 0.5,
+        "the way back, from {on_the_way} to {back}"
+    );
 
     world.call(alice, walk_to::call(goal.x, goal.y)).unwrap();
     assert_eq!(world.get::<Steering>(player), None);
