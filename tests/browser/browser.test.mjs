@@ -222,6 +222,20 @@ test("keys lead on before the server has told of it, and then both agree", async
   }
 });
 
+test("a developer sees how early inputs go, and how right what is foretold was", async () => {
+  const { page } = players[0];
+  await page.keyboard.press("F2");
+  await page.keyboard.down("d");
+  await page.waitForFunction(() => {
+    const lines = [...document.querySelectorAll("#debug-numbers dt")].map((name) => [name.textContent, name.nextSibling.textContent]);
+    const { inputs = "", prediction = "" } = Object.fromEntries(lines);
+    return /^\d+\.\d ticks ahead, slack -?\d+ ms$/.test(inputs) && /^corrected by \d+\.\d cm$/.test(prediction);
+  }, null, WAIT);
+  await page.keyboard.up("d");
+  await page.keyboard.press("F2");
+  assert.equal(await page.isVisible("#debug"), false);
+});
+
 test("keys are text while one writes, and a click ends what keys began", async () => {
   const { page } = players[0];
   const from = await standing(page);
