@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
     pub(crate) reports: Bucket,
+    /// What is heard and of no use: calls that came already, reports that come too often, datagrams that should not be any.
+    pub(crate) useless: Budget,
     pub(crate) inputs: InputFilter,
     pub(crate) calls_in_flight: u32,
     /// Answers to calls of the message at hand that do not go to the host.
@@ -109,6 +111,13 @@ impl Session {
                 now,
             ),
             reports: Bucket::new(1, 2, now),
+            // A client that comes back sends the calls again that have no results yet.
+            useless: Budget::new(
+                limits.calls_per_second,
+                limits.calls_in_flight_max.saturating_mul(4),
+                limits.calls_refused_max,
+                now,
+            ),
             inputs: InputFilter::new(limits.inputs_per_second, now),
             calls_in_flight: 0,
             failed: Vec::new(),
