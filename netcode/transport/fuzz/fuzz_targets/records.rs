@@ -5,8 +5,19 @@ use bytes::Bytes;
 use framing::{Deframer, Record};
 
 /// What `framing` knows of its crate.
+#[allow(dead_code)]
 mod error {
-    pub use evertick_transport::{CloseReason, TransportError};
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct CloseReason {
+        pub code: Option<u16>,
+        pub reason: String,
+    }
+
+    #[derive(Debug)]
+    pub enum TransportError {
+        TooLarge { bytes_max: usize },
+        Protocol(String),
+    }
 }
 
 #[allow(dead_code)]
