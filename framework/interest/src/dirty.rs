@@ -5,7 +5,9 @@ use crate::topic::{Dirty, KnownRow};
 /// The list is merged when it has grown to this, or to twice what the last merge left.
 const MERGE_AT_MIN: usize = 1 << 16;
 /// Shorter lists are sorted by comparing.
-const COUNT_MIN: usize = 1 << 10;
+const DIGITS_MIN: usize = 1 << 10;
+const DIGIT_BITS: usize = 8;
+const DIGITS: usize = 1 << DIGIT_BITS;
 
 /// Changed rows of all topics. Appending is all that a mark costs; sorting waits until the frame, or until the list has doubled, so that
 /// it stays in proportion to the distinct rows marked.
@@ -14,14 +16,12 @@ pub(crate) struct DirtyRows {
     list: Vec<Dirty>,
     /// The other list while rows are put in order.
     sorted: Vec<Dirty>,
-    /// By topic: how many rows are marked; then, where the next goes.
-    places: Vec<u32>,
     merge_at: usize,
 }
 
 impl Default for DirtyRows {
     fn default() -> Self {
-        Self { list: Vec::new(), sorted: Vec::new(), places: Vec::new(), merge_at: MERGE_AT_MIN }
+        Self { list: Vec::new(), sorted: Vec::new(), merge_at: MERGE_AT_MIN }
     }
 }
 
@@ -41,35 +41,38 @@ impl DirtyRows {
 
     /// Sorts the marks and merges those of the same row.
     ///
-    /// Cost: two passes, and little for each topic; or of a short list, as many comparisons as sorting takes.
+    /// Cost: two passes for each eight bits of a topic's number; of a short list, the comparisons that sorting takes.
     pub(crate) fn merge(&mut self) -> &[Dirty] {
-        let topics = self.list.iter().map(|dirty| dirty.row.topic().0 as usize + 1).max().unwrap_or(0);
-        if self.list.len() < COUNT_MIN || topics > 4 * self.list.len() {
+        if self.list.len() < DIGITS_MIN {
             self.list.sort_unstable_by_key(|dirty| dirty.row);
         } else {
-            self.sort_by_counting(topics);
+            self.sort_by_digits();
         }
         self.list.dedup_by(|later, kept| kept.merge(later));
         &self.list
     }
 
-    fn sort_by_counting(&mut self, topics: usize) {
-        self.places.clear();
-        self.places.resize(topics, 0);
-        let topic = |dirty: &Dirty| dirty.row.topic().0 as usize;
-        self.list.iter().for_each(|dirty| self.places[topic(dirty)] += 1);
-        let mut start = 0;
-        for place in &mut self.places {
-            start += std::mem::replace(place, start);
-        }
+    /// Puts the marks in order of their topics, a digit at a time from the lowest, and then those of each topic in order: that touches memory
+    /// in few streams, where one pass over all topics would miss the cache with each mark.
+    fn sort_by_digits(&mut self) {
+        let last = self.list.iter().map(|dirty| dirty.row.topic().0).max().unwrap_or(0);
         // What is left there is overwritten, all of it.
         self.sorted.resize(self.list.len(), Dirty { row: KnownRow::default(), mask: 0 });
-        for dirty in &self.list {
-            let place = &mut self.places[topic(dirty)];
-            self.sorted[*place as usize] = *dirty;
-            *place += 1;
+        for shift in (0..u32::BITS - last.leading_zeros()).step_by(DIGIT_BITS) {
+            let digit = |dirty: &Dirty| (dirty.row.topic().0 >> shift) as usize % DIGITS;
+            let mut places = [0; DIGITS];
+            self.list.iter().for_each(|dirty| places[digit(dirty)] += 1);
+            let mut start = 0;
+            for place in &mut places {
+                start += std::mem::replace(place, start);
+            }
+            for dirty in &self.list {
+                let place = &mut places[digit(dirty)];
+                self.sorted[*place] = *dirty;
+                *place += 1;
+            }
+            std::mem::swap(&mut self.list, &mut self.sorted);
         }
-        std::mem::swap(&mut self.list, &mut self.sorted);
         for rows in self.list.chunk_by_mut(|a, b| a.row.topic() == b.row.topic()) {
             rows.sort_unstable_by_key(|dirty| dirty.row);
         }
