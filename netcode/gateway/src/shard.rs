@@ -1,7 +1,9 @@
 //! A shard: one thread, one single-threaded runtime, its connections and sessions.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +13,6 @@ use std::time::Duration;
 use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
-use hashbrown::HashMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ use crate::session::{End, Session};
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
+/// Of these, so many are looked at before the first is handed its frame: what all need together fits the nearest cache.
+const SESSIONS_TOUCHED: usize = 16;
 /// With more sessions than these, a frame is spread over [`SPREAD_TIME`], so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
 /// So much later than the first the last session is handed a frame, if the work alone does not take longer.
@@ -120,7 +123,8 @@ pub(crate) struct Shard {
     confirmed: Cell<Clock>,
     /// Of the last frame that only those without patience have been handed.
     unconfirmed: Cell<Clock>,
-    pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
+    /// In the order in which they were opened, so that handing out a frame goes through memory much as it was allotted.
+    pub(crate) sessions: RefCell<BTreeMap<SessionId, Rc<RefCell<Session>>>>,
     /// On its way to the host.
     pub(crate) outbox: Outbox,
     pub(crate) shared: Arc<Shared>,
@@ -220,34 +224,67 @@ impl Shard {
             tracing::warn!(sessions = count, "a shard fell behind and closed its sessions");
             return;
         }
+        warm_up(frame);
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
-        let ids: Vec<SessionId> = self.sessions.borrow().keys().copied().collect();
+        let (len, last) = {
+            let sessions = self.sessions.borrow();
+            (sessions.len(), sessions.keys().next_back().copied())
+        };
+        let Some(last) = last else { return };
         let mut packer = Packer::default();
-        let chunks = ids.len().div_ceil(SESSIONS_AT_ONCE);
-        for (number, ids) in ids.chunks(SESSIONS_AT_ONCE).enumerate() {
+        let chunks = len.div_ceil(SESSIONS_AT_ONCE);
+        let mut next = SessionId(0);
+        for number in 0.. {
             if number > 0 {
                 // What clients say is heard in between.
                 tokio::task::yield_now().await;
             }
             // The next frame waits already: no time to lose.
             if chunks * SESSIONS_AT_ONCE > SESSIONS_UNSPREAD_MAX && frames.is_empty() {
-                let due = now + SPREAD_TIME.mul_f64(number as f64 / chunks as f64);
+                let due = now + SPREAD_TIME.mul_f64(f64::from(number) / chunks as f64);
                 if due.saturating_duration_since(std::time::Instant::now()) >= TIMER_STEP {
                     tokio::time::sleep_until(due.into()).await;
                 }
             }
             // A stretch of writes: the runtime's budget for one task would have them refused half-way.
             let pack = tokio::task::unconstrained(poll_fn(|_| {
-                let sessions = self.sessions.borrow();
-                for mut session in ids.iter().filter_map(|id| Some(sessions.get(id)?.borrow_mut())) {
-                    if audience.has(session.unconfirmed) {
-                        session.deliver(frame, &mut packer, now, &self.outbox, &self.common.metrics);
-                    }
-                }
-                Poll::Ready(())
+                Poll::Ready(self.deliver_to_some(frame, audience, next..=last, &mut packer, now))
             }));
-            pack.await;
+            let done = pack.await;
+            packer.tally.tell(&self.common.metrics);
+            match done {
+                Some(done) if done < last => next = SessionId(done.0 + 1),
+                _ => break,
+            }
         }
+    }
+
+    /// Gives a frame to the first of these sessions, and returns which was the last; `None` when there are none.
+    fn deliver_to_some<'f>(
+        &self,
+        frame: &'f Frame,
+        audience: Audience,
+        ids: RangeInclusive<SessionId>,
+        packer: &mut Packer<'f>,
+        now: std::time::Instant,
+    ) -> Option<SessionId> {
+        let sessions = self.sessions.borrow();
+        let some: Vec<_> = sessions.range(ids).take(SESSIONS_AT_ONCE).collect();
+        for some in some.chunks(SESSIONS_TOUCHED) {
+            // Nothing of a session is in the near caches any more. Looked at all together, the sessions' waits for memory overlap.
+            let touched =
+                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch()));
+            let rest =
+                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch_rest()));
+            std::hint::black_box((touched, rest));
+            for (_, session) in some {
+                let mut session = session.borrow_mut();
+                if audience.has(session.unconfirmed) {
+                    session.deliver(frame, packer, now, &self.outbox, &self.common.metrics);
+                }
+            }
+        }
+        some.last().map(|(id, _)| **id)
     }
 
     /// Ends every session, and returns how many had not ended already.
@@ -262,4 +299,12 @@ impl Shard {
             tracing::error!(%error, "a connection's task failed; its session is closed");
         }
     }
+}
+
+/// Reads states once from the first to the last. The world's thread has just written them; sessions look them up in no order, and each
+/// would wait for another core's cache.
+fn warm_up(frame: &Frame) {
+    let states = frame.topics.all_states().flat_map(|(_, states)| states.parts);
+    let first = states.filter_map(|state| frame.topics.state(state).first());
+    std::hint::black_box(first.fold(0, |sum: u32, byte| sum.wrapping_add((*byte).into())));
 }
