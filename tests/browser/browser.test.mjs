@@ -183,6 +183,73 @@ test("what moves comes by datagram where there are datagrams", async () => {
   }
 });
 
+test("keys lead on before the server has told of it, and then both agree", async () => {
+  for (const { page, transport } of players) {
+    await page.waitForFunction(() => window.evertick.foretold() !== null, null, WAIT);
+    let from;
+    let ahead = null;
+    for (const key of ["d", "s", "a", "w"]) {
+      from = await standing(page);
+      // The server hears of the key after 1.5 s, and its word of it takes as long again.
+      await page.evaluate(() => window.evertick.simulate({ latencyMs: 1500 }));
+      await page.keyboard.down(key);
+      ahead = await page
+        .waitForFunction((from) => {
+          const [told, shown] = [window.evertick.position(), window.evertick.shown()];
+          const unmoved = told.x === from.x && told.y === from.y;
+          return unmoved && Math.hypot(shown.x - from.x, shown.y - from.y) > 0.5 && shown;
+        }, from, { timeout: 2_500 })
+        .then((found) => found.jsonValue())
+        .catch(() => null);
+      await page.evaluate(() => window.evertick.simulate(null));
+      if (ahead) {
+        await page.waitForFunction((from) => {
+          const told = window.evertick.position();
+          return Math.hypot(told.x - from.x, told.y - from.y) > 0.5;
+        }, from, WAIT);
+      }
+      await page.keyboard.up(key);
+      if (ahead) break; // else there is water that way
+    }
+    assert.ok(ahead, `${transport}: no key moves what is drawn`);
+    const end = await standing(page);
+    await page.waitForFunction(() => {
+      const told = window.evertick.position();
+      return [window.evertick.shown(), window.evertick.foretold()].every(({ x, y }) => Math.hypot(x - told.x, y - told.y) < 0.05);
+    }, null, WAIT);
+    const [told, shown] = [end, ahead].map((to) => ({ x: to.x - from.x, y: to.y - from.y }));
+    assert.ok(told.x * shown.x + told.y * shown.y > 0, `${transport}: it went where it was drawn`);
+  }
+});
+
+test("a developer sees how early inputs go, and how right what is foretold was", async () => {
+  const { page } = players[0];
+  await page.keyboard.press("F2");
+  await page.keyboard.down("d");
+  await page.waitForFunction(() => {
+    const lines = [...document.querySelectorAll("#debug-numbers dt")].map((name) => [name.textContent, name.nextSibling.textContent]);
+    const { inputs = "", prediction = "" } = Object.fromEntries(lines);
+    return /^\d+\.\d ticks ahead, slack -?\d+ ms$/.test(inputs) && /^corrected by \d+\.\d cm$/.test(prediction);
+  }, null, WAIT);
+  await page.keyboard.up("d");
+  await page.keyboard.press("F2");
+  assert.equal(await page.isVisible("#debug"), false);
+});
+
+test("keys are text while one writes, and a click ends what keys began", async () => {
+  const { page } = players[0];
+  const from = await standing(page);
+  await page.keyboard.press("Enter");
+  await page.keyboard.down("s");
+  await page.waitForTimeout(300);
+  await page.keyboard.up("s");
+  assert.deepEqual(await position(page), from);
+  assert.equal(await page.inputValue("#say-text"), "s");
+  await page.fill("#say-text", "");
+  await page.keyboard.press("Escape");
+  await walk(page);
+});
+
 test("who lost the connection comes back as the same player", async () => {
   for (const { page, me } of players) {
     await page.evaluate(() => window.evertick.disconnect());
@@ -221,7 +288,6 @@ test("a page that is loaded again goes on with its session", async () => {
     await walk(page);
   }
 });
-
 
 test("it looks like a world, and nothing went wrong on the way", async () => {
   const { page } = players[0];

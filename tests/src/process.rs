@@ -1,8 +1,8 @@
 //! Real processes: servers that are killed, tools that are run as a user runs them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,6 +85,30 @@ impl ServerProcess {
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The counters of its gateway, by name.
+    ///
+    /// # Panics
+    ///
+    /// With the server's log, when it does not answer.
+    pub fn counters(&mut self) -> HashMap<String, u64> {
+        let asked = self.child.stdin.as_mut().is_some_and(|stdin| stdin.write_all(b"\n").is_ok());
+        let line = if asked { self.url() } else { Err(self.log()) };
+        let line = line.unwrap_or_else(|log| panic!("the server does not answer:\n{log}"));
+        let counters = line.split_whitespace().filter_map(|word| word.split_once('='));
+        counters.map(|(name, value)| (name.to_owned(), value.parse().expect("it is a number"))).collect()
+    }
+
+    /// The bytes of memory that it has now.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("it has memory") * 1024
     }
 
     /// The last lines of its log.

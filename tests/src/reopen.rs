@@ -32,7 +32,8 @@ pub fn small_files() -> DurabilityConfig {
     }
 }
 
-/// Opens a data directory with `module`, as a server would, and lets go of it as a server does that is killed.
+/// Opens a data directory with `module`, as a server would, and lets go of it as a server does that is killed. Where no server had come as far as
+/// making the world, that is done, and what was stored of it is opened.
 ///
 /// # Errors
 ///
@@ -42,7 +43,14 @@ pub fn small_files() -> DurabilityConfig {
 ///
 /// When the module is none.
 pub fn reopen(data: &str, module: Module) -> Result<Reopened, String> {
-    let guest = NativeGuest::new(&module, 0).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let (reopened, fresh) = open(data, &module)?;
+    // What `init` has made is there with its transient rows.
+    if fresh { open(data, &module).map(|(reopened, _)| reopened) } else { Ok(reopened) }
+}
+
+/// The world, and whether it was made just now.
+fn open(data: &str, module: &Module) -> Result<(Reopened, bool), String> {
+    let guest = NativeGuest::new(module, 0).unwrap_or_else(|problems| panic!("{problems:?}"));
     let description = guest.instance().description().clone();
     let modules = vec![evertick_world::Module { description, guest: Box::new(guest) }];
     let mut simulation = Simulation::new(Config::default(), Duration::from_millis(50), modules)
@@ -62,5 +70,5 @@ pub fn reopen(data: &str, module: Module) -> Result<Reopened, String> {
     .map_err(|error| error.to_string())?;
     drop(journal);
     let sessions = opened.sessions.iter().map(|caller| caller.session).collect();
-    Ok(Reopened { simulation, sessions })
+    Ok((Reopened { simulation, sessions }, opened.fresh))
 }

@@ -60,9 +60,14 @@ impl Rig {
 
     /// Starts a server on a data directory; see [`ServerProcess::url`].
     pub fn spawn_on(&self, data: &str) -> ServerProcess {
+        self.spawn_with(data, &[])
+    }
+
+    /// The same, with further arguments.
+    pub fn spawn_with(&self, data: &str, further: &[&str]) -> ServerProcess {
         let (module, cache) = (self.module(), self.cache.display().to_string());
         let arguments = ["--name", self.name, "--module", &module, "--data", data, "--cache", &cache];
-        ServerProcess::spawn(self.program, arguments)
+        ServerProcess::spawn(self.program, arguments.iter().chain(further))
     }
 
     /// Starts a server on [`Self::data`] and waits until it is up.

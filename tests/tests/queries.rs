@@ -122,6 +122,54 @@ async fn refusals_and_explanations_are_in_words() {
     client.subscribe(cheap()).await.unwrap();
 }
 
+#[tokio::test]
+async fn texts_that_are_too_much_are_refused_and_good_ones_go_on() {
+    let (server, url) = server();
+    let (seller, buyer) = (connect(&url, "seller").await, connect(&url, "buyer").await);
+    let ids = stalls(&seller, (0..4).map(|index| (index as f32 * 100.0, index))).await;
+    let text = |text: String| buyer.subscribe(Query::<Listing>::text(text));
+    let mine = text("SELECT * FROM Listing WHERE seller = :me".into()).await.unwrap();
+    let others = text(
+        "SELECT Listing.* FROM Listing JOIN Place USING (entity) JOIN Stall USING (entity) \
+         WHERE NOT seller = :me AND open AND (near(0, 0, 120) OR within(290, -1, 310, 1))"
+            .into(),
+    );
+    let others = others.await.unwrap();
+    until(async || others.len() == 3 && others.get(ids[2]).is_none()).await;
+    assert!(mine.is_empty());
+
+    let many = |count: usize, join: &str| {
+        let terms: Vec<String> = (0..count).map(|price| format!("price <> {price}")).collect();
+        format!("SELECT * FROM Listing WHERE {}", terms.join(join))
+    };
+    let list: Vec<String> = (0..600).map(|price| price.to_string()).collect();
+    let bad = [
+        many(33, " AND "),
+        format!("SELECT * FROM Listing WHERE price IN ({})", list.join(", ")),
+        format!("SELECT * FROM Listing WHERE {}open", "NOT ".repeat(200)),
+        format!("SELECT * FROM Listing WHERE {}price = 1{}", "(".repeat(100), ")".repeat(100)),
+        "SELECT * FROM Listing; DROP TABLE Listing".into(),
+        "DELETE FROM Listing".into(),
+        "SELECT price FROM Listing".into(),
+        "SELECT * FROM Listing JOIN Nothing USING (entity)".into(),
+        "SELECT * FROM Listing WHERE near(0, 0, 120)".into(),
+        String::new(),
+    ];
+    for bad in bad {
+        let refused = text(bad.clone()).await.map(|_| ());
+        assert!(
+            matches!(&refused, Err(QueryError::Refused { message, .. }) if !message.is_empty()),
+            "{bad}: {refused:?}"
+        );
+    }
+    // What is longer than a message may say does not reach the server.
+    let long = text(format!("SELECT * FROM Listing WHERE note = '{}'", "x".repeat(5000))).await.map(|_| ());
+    assert!(long.is_err() && buyer.disconnected().is_none(), "{long:?}");
+    seller.call(set_open::call(ids[0], false)).await.unwrap();
+    until(async || others.len() == 2).await;
+    assert_eq!(server.snapshot().host.faults, 0);
+}
+
 /// The connection is cut below the client, and then the server goes: queries are asked again, and what changed meanwhile is in them.
 #[tokio::test]
 async fn queries_outlive_connections_and_servers() {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use evertick_durability::{CauseRef, Journal, LogError, Opened};
 use evertick_interest::Interest;
+use evertick_metrics::Recent;
 use evertick_protocol::IngressBatch;
 use evertick_schema::{ModuleDescription, RateDef, SessionId, Timestamp};
 use evertick_world::{Caller, Delta, Fault, Simulation};
@@ -18,7 +19,7 @@ use crate::config::HostConfig;
 use crate::control::{Control, Request};
 use crate::disk::{Disk, Health};
 use crate::input::Inputs;
-use crate::metrics::{HostMetrics, add};
+use crate::metrics::{HostMetrics, Phases};
 use crate::pace::Pace;
 use crate::rate::RateLimits;
 use crate::release::{FRAMES_HELD_MAX, FRAMES_PROMPT_MAX, Release};
@@ -44,6 +45,8 @@ pub struct Host {
     pub(crate) metrics: Arc<HostMetrics>,
     clock: Clock,
     tick_cost_us: u32,
+    /// When the first tick was due that no frame has told of yet.
+    untold_since: Option<Instant>,
     /// Whether there was a commit that no frame has carried yet.
     unsent: bool,
     last_frame: Option<Instant>,
@@ -67,6 +70,7 @@ impl Host {
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (control, requests) = Control::new();
+        let metrics = release.metrics();
         Ok(Self {
             config,
             simulation,
@@ -82,9 +86,10 @@ impl Host {
             disk: Disk::default(),
             control,
             requests,
-            metrics: Arc::default(),
+            metrics,
             clock: Clock::start(Timestamp(0)),
             tick_cost_us: 0,
+            untold_since: None,
             unsent: false,
             last_frame: None,
         })
@@ -113,16 +118,20 @@ impl Host {
         let mut pace = Pace::new(Instant::now(), self.config.tick, self.config.catch_up_ticks_max);
         self.see_off_departed();
         loop {
-            let due = pace.due(Instant::now());
-            add(&self.metrics.ticks_dropped, due.dropped);
+            let now = Instant::now();
+            let due = pace.due(now);
+            self.metrics.ticks_dropped.add(due.dropped);
             if self.disk_works() {
                 for tick in 0..due.ticks {
                     let late = due.lateness.saturating_sub(self.config.tick * tick);
-                    add(&self.metrics.ticks_late, u64::from(late > self.config.late_after));
+                    self.metrics.ticks_late.add(u64::from(late > self.config.late_after));
                     self.tick();
                 }
+                if due.ticks > 0 && self.untold_since.is_none() {
+                    self.untold_since = now.checked_sub(due.lateness);
+                }
             } else {
-                add(&self.metrics.ticks_dropped, due.ticks.into());
+                self.metrics.ticks_dropped.add(due.ticks.into());
                 self.disk.slice(&self.simulation);
             }
             if due.ticks > 0 {
@@ -186,17 +195,27 @@ impl Host {
         let start = Instant::now();
         let now = self.clock.now();
         self.run_inputs(now);
+        let stepping = self.passed(start, |phases| &phases.inputs);
         self.disk.cause(now, CauseRef::Tick);
         let report = self.simulation.tick(now);
-        add(&self.metrics.timers, u64::from(report.timers_fired));
-        add(&self.metrics.systems, u64::from(report.systems_run));
-        add(&self.metrics.commands_skipped, report.commands_skipped);
+        let committing = self.passed(stepping, |phases| &phases.step);
+        self.metrics.timers.add(u64::from(report.timers_fired));
+        self.metrics.systems.add(u64::from(report.systems_run));
+        self.metrics.commands_skipped.add(report.commands_skipped);
         self.commit(now);
+        self.passed(committing, |phases| &phases.commit);
         self.disk.slice(&self.simulation);
         let took = start.elapsed();
         self.tick_cost_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        add(&self.metrics.ticks, 1);
+        self.metrics.ticks.add(1);
         self.metrics.record_tick(took);
+    }
+
+    /// Notes how long a phase took that has just ended. Returns now.
+    fn passed(&self, since: Instant, phase: impl FnOnce(&Phases) -> &Recent) -> Instant {
+        let now = Instant::now();
+        phase(&self.metrics.phases).record_time(now - since);
+        now
     }
 
     /// Takes what is in the inbox, up to the bound and until `wake`, and commits it together. Waits for the first.
@@ -208,6 +227,7 @@ impl Host {
                 Err(next) => return next,
             };
         }
+        let start = Instant::now();
         let now = self.clock.now();
         let works = self.disk.trouble().is_none();
         let (mut aside, mut taken) = (HashMap::new(), 0);
@@ -232,6 +252,7 @@ impl Host {
         self.batch = batch;
         if works {
             self.commit(now);
+            self.passed(start, |phases| &phases.calls);
         } else if !aside.is_empty() {
             self.release.tell(aside);
         }
@@ -264,7 +285,7 @@ impl Host {
     fn commit(&mut self, now: Timestamp) {
         let delta: Delta = self.simulation.commit(now);
         self.log_faults();
-        add(&self.metrics.commits, 1);
+        self.metrics.commits.add(1);
         self.disk.commit(&mut self.simulation, &delta);
         self.interest.absorb(self.simulation.world(), &delta);
         self.simulation.world_mut().recycle(delta);
@@ -274,15 +295,17 @@ impl Host {
 
     pub(crate) fn log_faults(&mut self) {
         for Fault { id, name, fault } in self.simulation.take_faults() {
-            add(&self.metrics.faults, 1);
+            self.metrics.faults.add(1);
             tracing::error!(id, %name, kind = ?fault.kind, "{}\n{}", fault.message, fault.backtrace);
         }
     }
 
     fn frame(&mut self) {
+        let start = Instant::now();
         let frame = self.interest.frame(self.simulation.world(), self.clock.now(), self.tick_cost_us);
-        self.release.submit(frame, self.disk.take_awaited());
-        add(&self.metrics.frames, 1);
+        self.passed(start, |phases| &phases.frame);
+        self.release.submit(frame, self.disk.take_awaited(), self.untold_since.take());
+        self.metrics.frames.add(1);
         self.unsent = false;
         self.last_frame = Some(Instant::now());
     }

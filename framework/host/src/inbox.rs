@@ -1,7 +1,5 @@
 //! What comes through the inbox: sessions that open and close, and their calls.
 
-use std::sync::atomic::Ordering;
-
 use evertick_durability::CauseRef;
 use evertick_protocol::{
     CallOutcome, CallReply, Close, CloseCode, FailCode, Ingress, QueryOutcome, QueryReply, SessionFrame,
@@ -11,7 +9,6 @@ use evertick_world::{Call, CallError, CallResult, Caller};
 use hashbrown::HashMap;
 
 use crate::host::Host;
-use crate::metrics::add;
 
 impl Host {
     pub(crate) fn receive(&mut self, message: Ingress<'_>, now: Timestamp) {
@@ -40,14 +37,14 @@ impl Host {
             Ingress::Open { session, .. } => {
                 let message = format!("the server's disk fails ({why}); connect again in a while");
                 aside.entry(session).or_default().close = Some(Close { code: CloseCode::Internal, message });
-                add(&self.metrics.sessions_refused, 1);
+                self.metrics.sessions_refused.add(1);
             }
             Ingress::Call { session, seq, .. } if self.sessions.contains_key(&session) => {
                 let message =
                     format!("the server's disk fails ({why}); nothing has changed, try again in a while");
                 let result = CallOutcome::Failed { code: FailCode::Storage, message, id: 0 };
                 aside.entry(session).or_default().results.push(CallReply { seq, result });
-                add(&self.metrics.calls_failed, 1);
+                self.metrics.calls_failed.add(1);
             }
             Ingress::Call { .. } => {}
             Ingress::Close { session } => {
@@ -61,7 +58,7 @@ impl Host {
             }
             Ingress::Unsubscribe { session, query } => self.interest.unsubscribe(session, query),
             Ingress::Resync { session, topics } => self.interest.resync(session, topics),
-            Ingress::Input { .. } => {}
+            Ingress::Input { .. } => self.metrics.inputs_turned_away.add(1),
         }
     }
 
@@ -84,7 +81,7 @@ impl Host {
                 self.sessions.insert(session, caller);
             }
             Some((code, message)) => {
-                add(&self.metrics.sessions_refused, 1);
+                self.metrics.sessions_refused.add(1);
                 self.interest.reject(session, code, message);
             }
         }
@@ -114,14 +111,14 @@ impl Host {
     }
 
     fn count_sessions(&self) {
-        self.metrics.sessions.store(self.sessions.len() as u64, Ordering::Relaxed);
+        self.metrics.sessions.set(self.sessions.len() as u64);
     }
 
     fn call(&mut self, caller: &Caller, reducer: u32, args: &[u8], now: Timestamp) -> CallOutcome {
         if let Some(Some(rate)) = self.reducers.get(reducer as usize)
             && !self.rates.take(caller.session, reducer, *rate, now)
         {
-            add(&self.metrics.calls_failed, 1);
+            self.metrics.calls_failed.add(1);
             let message = format!("at most {} calls in {} s", rate.calls, rate.per_us as f64 / 1e6);
             return CallOutcome::Failed { code: FailCode::RateLimited, message, id: 0 };
         }
@@ -130,15 +127,15 @@ impl Host {
         let result = self.simulation.call(&call, now);
         match result {
             CallResult::Ok(bytes) => {
-                add(&self.metrics.calls_ok, 1);
+                self.metrics.calls_ok.add(1);
                 CallOutcome::Ok(bytes.into())
             }
             CallResult::Refused { variant, message, fields } => {
-                add(&self.metrics.calls_refused, 1);
+                self.metrics.calls_refused.add(1);
                 CallOutcome::Refused { variant, message, fields: fields.into() }
             }
             CallResult::Failed(error) => {
-                add(&self.metrics.calls_failed, 1);
+                self.metrics.calls_failed.add(1);
                 self.log_faults();
                 failed(&error)
             }

@@ -10,7 +10,6 @@ use evertick_schema::{FieldDef, ModuleDescription, ReducerKind, SessionId, Times
 use evertick_world::{Call, CallResult};
 
 use crate::host::Host;
-use crate::metrics::add;
 
 /// How many ticks ahead an input may be; further ones are dropped and counted.
 pub(crate) const INPUT_TICKS_MAX: u64 = 16;
@@ -39,7 +38,9 @@ pub(crate) enum Taken {
     Waits,
     /// It is there already, or a newer one ran.
     Old,
-    /// No such input, too far ahead, or arguments that are no finite values of the parameters.
+    /// It is too far ahead.
+    Early,
+    /// No such input, or arguments that are no finite values of the parameters.
     Bad,
 }
 
@@ -71,8 +72,11 @@ impl Inputs {
         now: u64,
     ) -> Taken {
         let Some(Some(params)) = self.params.get(reducer as usize) else { return Taken::Bad };
-        if tick > now.saturating_add(INPUT_TICKS_MAX) || !are_finite(params, args) {
+        if !are_finite(params, args) {
             return Taken::Bad;
+        }
+        if tick > now.saturating_add(INPUT_TICKS_MAX) {
+            return Taken::Early;
         }
         let lane = self.sessions.entry(session).or_default().entry(reducer).or_default();
         let newest_late = lane.waiting.range(..=now).next_back().map_or(0, |(tick, _)| *tick);
@@ -120,8 +124,9 @@ impl Host {
         let taken = self.inputs.take(session, reducer, tick, args, self.simulation.tick_number());
         match taken {
             Taken::Waits => {}
-            Taken::Old => add(&self.metrics.inputs_old, 1),
-            Taken::Bad => add(&self.metrics.inputs_bad, 1),
+            Taken::Old => self.metrics.inputs_old.add(1),
+            Taken::Early => self.metrics.inputs_early.add(1),
+            Taken::Bad => self.metrics.inputs_bad.add(1),
         }
     }
 
@@ -132,10 +137,10 @@ impl Host {
             let Some(caller) = self.sessions.get(&session).cloned() else { continue };
             let call = Call { module: 0, reducer, args: &args, caller: &caller };
             self.disk.cause(now, CauseRef::Input(call));
-            add(&self.metrics.inputs_late, u64::from(for_tick < tick));
+            self.metrics.inputs_late.add(u64::from(for_tick < tick));
             match self.simulation.input(&call, now) {
-                CallResult::Ok(_) => add(&self.metrics.inputs_run, 1),
-                CallResult::Refused { .. } | CallResult::Failed(_) => add(&self.metrics.inputs_refused, 1),
+                CallResult::Ok(_) => self.metrics.inputs_run.add(1),
+                CallResult::Refused { .. } | CallResult::Failed(_) => self.metrics.inputs_refused.add(1),
             }
         }
     }
@@ -216,14 +221,15 @@ mod tests {
         for (reducer, tick, args) in [
             (0, 1, args(1.0)),
             (2, 1, args(1.0)),
-            (1, 11 + INPUT_TICKS_MAX, args(1.0)),
-            (1, u64::MAX, args(1.0)),
             (1, 11, args(f32::NAN)),
             (1, 11, args(f32::INFINITY)),
             (1, 11, vec![0; 8]),
             (1, 11, vec![0; 10]),
         ] {
             assert_eq!(inputs.take(SESSION, reducer, tick, &args, 10), Taken::Bad);
+        }
+        for tick in [11 + INPUT_TICKS_MAX, u64::MAX] {
+            assert_eq!(inputs.take(SESSION, 1, tick, &args(1.0), 10), Taken::Early);
         }
         assert_eq!(inputs.take(SESSION, 1, 10 + INPUT_TICKS_MAX, &args(1.0), 10), Taken::Waits);
         inputs.forget(SESSION);
@@ -253,7 +259,7 @@ mod tests {
                     let tick = now + ahead - 8;
                     let taken = inputs.take(SESSION, 1, tick, &[value], now);
                     let too_far = tick > now + INPUT_TICKS_MAX;
-                    prop_assert_eq!(taken == Taken::Bad, too_far);
+                    prop_assert_eq!(taken == Taken::Early, too_far);
                     if !too_far {
                         all.push((tick, value));
                     }

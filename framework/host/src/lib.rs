@@ -28,5 +28,5 @@ mod release;
 pub use config::HostConfig;
 pub use control::{Control, ControlError, Status};
 pub use host::Host;
-pub use metrics::{HostMetrics, HostSnapshot, StorageSnapshot};
+pub use metrics::{HostMetrics, HostSnapshot, PhasesSnapshot, StorageSnapshot};
 pub use release::{FRAMES_HELD_MAX, Publish, Release};

@@ -1,38 +1,166 @@
 //! What the loop counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use evertick_metrics::{Counter, Recent, Spread};
 use hdrhistogram::Histogram;
 
 /// The longest tick that the histogram tells apart, in microseconds: a minute.
 const TICK_US_MAX: u64 = 60_000_000;
 
-/// Counters of one host, shared with whoever shows them.
-#[derive(Debug)]
-pub struct HostMetrics {
-    pub(crate) ticks: AtomicU64,
-    pub(crate) ticks_late: AtomicU64,
-    pub(crate) ticks_dropped: AtomicU64,
-    pub(crate) calls_ok: AtomicU64,
-    pub(crate) calls_refused: AtomicU64,
-    pub(crate) calls_failed: AtomicU64,
-    pub(crate) inputs_run: AtomicU64,
-    pub(crate) inputs_late: AtomicU64,
-    pub(crate) inputs_refused: AtomicU64,
-    pub(crate) inputs_old: AtomicU64,
-    pub(crate) inputs_bad: AtomicU64,
-    pub(crate) timers: AtomicU64,
-    pub(crate) systems: AtomicU64,
-    pub(crate) faults: AtomicU64,
-    pub(crate) commands_skipped: AtomicU64,
-    pub(crate) commits: AtomicU64,
-    pub(crate) frames: AtomicU64,
-    pub(crate) sessions: AtomicU64,
-    pub(crate) sessions_refused: AtomicU64,
-    tick_us: Mutex<Histogram<u64>>,
-    storage: Mutex<StorageSnapshot>,
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counters of one host, shared with whoever shows them.
+        #[derive(Debug)]
+        pub struct HostMetrics {
+            $(pub(crate) $name: Counter,)+
+            pub(crate) phases: Phases,
+            tick_us: Mutex<Histogram<u64>>,
+            storage: Mutex<StorageSnapshot>,
+        }
+
+        /// The counters at one moment.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct HostSnapshot {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+            /// What took how long of late.
+            pub phases: PhasesSnapshot,
+            /// Median tick in milliseconds since the start: inputs, timers, schedule, commit and interest.
+            pub tick_ms_p50: f64,
+            /// 99th percentile of the same.
+            pub tick_ms_p99: f64,
+            /// The longest tick.
+            pub tick_ms_max: f64,
+            /// What is kept on disk; up to a second old.
+            pub storage: StorageSnapshot,
+        }
+
+        impl Default for HostMetrics {
+            fn default() -> Self {
+                let tick_us = Histogram::new_with_max(TICK_US_MAX, 3).expect("the bounds are constants that fit");
+                Self {
+                    $($name: Counter::default(),)+
+                    phases: Phases::default(),
+                    tick_us: Mutex::new(tick_us),
+                    storage: Mutex::default(),
+                }
+            }
+        }
+
+        impl HostMetrics {
+            /// The counters now. Each is exact; together they are not of one instant.
+            pub fn snapshot(&self) -> HostSnapshot {
+                let tick_us = self.tick_us.lock().unwrap_or_else(PoisonError::into_inner);
+                let ms = |us: u64| us as f64 / 1e3;
+                HostSnapshot {
+                    $($name: self.$name.get(),)+
+                    phases: self.phases.snapshot(),
+                    tick_ms_p50: ms(tick_us.value_at_quantile(0.5)),
+                    tick_ms_p99: ms(tick_us.value_at_quantile(0.99)),
+                    tick_ms_max: ms(tick_us.max()),
+                    storage: self.storage.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                }
+            }
+        }
+
+        impl HostSnapshot {
+            fn counters(&self) -> impl IntoIterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)+]
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Ticks run.
+    ticks,
+    /// Ticks that started later than [`HostConfig::late_after`](crate::HostConfig::late_after) allows.
+    ticks_late,
+    /// Ticks that never ran because too many were due at once.
+    ticks_dropped,
+    /// Calls that succeeded.
+    calls_ok,
+    /// Calls that the module refused.
+    calls_refused,
+    /// Calls that failed: unknown, forbidden, bad arguments, over the rate, or an internal fault.
+    calls_failed,
+    /// Inputs that ran.
+    inputs_run,
+    /// Inputs that were due at an earlier tick than the one that they ran at, or were refused at.
+    inputs_late,
+    /// Inputs that the module refused, or that failed.
+    inputs_refused,
+    /// Inputs that were there already, or came after a newer one.
+    inputs_old,
+    /// Inputs for a tick that is too far ahead.
+    inputs_early,
+    /// Inputs that are none: not an input reducer, bad or not finite arguments.
+    inputs_bad,
+    /// Inputs that came while the disk failed.
+    inputs_turned_away,
+    /// Timers that fired.
+    timers,
+    /// System runs.
+    systems,
+    /// Traps, overruns and other faults of a guest, in calls and systems.
+    faults,
+    /// Commands of systems that could not be applied.
+    commands_skipped,
+    /// Commits.
+    commits,
+    /// Frames published.
+    frames,
+    /// Sessions open now.
+    sessions,
+    /// Sessions that the module or the bound turned away.
+    sessions_refused,
+}
+
+/// What takes the world's thread its time, of late.
+#[derive(Debug, Default)]
+pub(crate) struct Phases {
+    pub(crate) calls: Recent,
+    pub(crate) inputs: Recent,
+    pub(crate) step: Recent,
+    pub(crate) commit: Recent,
+    pub(crate) tick: Recent,
+    pub(crate) frame: Recent,
+    pub(crate) published: Recent,
+}
+
+/// What took the world's thread its time in the last ten seconds, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhasesSnapshot {
+    /// Messages from clients that were taken at once, calls above all, and their commit.
+    pub calls: Spread,
+    /// Inputs of a tick.
+    pub inputs: Spread,
+    /// Timers and systems of a tick.
+    pub step: Spread,
+    /// The commit of a tick: what changed, for the log and for who sees it.
+    pub commit: Spread,
+    /// A tick: inputs, step, commit, and a slice of a snapshot.
+    pub tick: Spread,
+    /// Making a frame: what is encoded for clients.
+    pub frame: Spread,
+    /// From the moment that a tick was due until its frame went to the gateway; for confirmed sessions, so with the wait for the disk. It is
+    /// what players feel of the server, without the network.
+    pub published: Spread,
+}
+
+impl Phases {
+    fn snapshot(&self) -> PhasesSnapshot {
+        PhasesSnapshot {
+            calls: self.calls.spread(),
+            inputs: self.inputs.spread(),
+            step: self.step.spread(),
+            commit: self.commit.spread(),
+            tick: self.tick.spread(),
+            frame: self.frame.spread(),
+            published: self.published.spread(),
+        }
+    }
 }
 
 /// What is kept on disk, at one moment. All zeros for a world that is not.
@@ -62,130 +190,66 @@ pub struct StorageSnapshot {
     pub disk_bytes: u64,
 }
 
-/// The counters at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HostSnapshot {
-    /// Ticks run.
-    pub ticks: u64,
-    /// Ticks that started later than [`HostConfig::late_after`](crate::HostConfig::late_after) allows.
-    pub ticks_late: u64,
-    /// Ticks that never ran because too many were due at once.
-    pub ticks_dropped: u64,
-    /// Calls that succeeded.
-    pub calls_ok: u64,
-    /// Calls that the module refused.
-    pub calls_refused: u64,
-    /// Calls that failed: unknown, forbidden, bad arguments, over the rate, or an internal fault.
-    pub calls_failed: u64,
-    /// Inputs that ran.
-    pub inputs_run: u64,
-    /// Inputs that were due at an earlier tick than the one that they ran at, or were refused at.
-    pub inputs_late: u64,
-    /// Inputs that the module refused, or that failed.
-    pub inputs_refused: u64,
-    /// Inputs that were there already, or came after a newer one.
-    pub inputs_old: u64,
-    /// Inputs that are none: not an input reducer, too far ahead, bad or not finite arguments.
-    pub inputs_bad: u64,
-    /// Timers that fired.
-    pub timers: u64,
-    /// System runs.
-    pub systems: u64,
-    /// Traps, overruns and other faults of a guest, in calls and systems.
-    pub faults: u64,
-    /// Commands of systems that could not be applied.
-    pub commands_skipped: u64,
-    /// Commits.
-    pub commits: u64,
-    /// Frames published.
-    pub frames: u64,
-    /// Sessions open now.
-    pub sessions: u64,
-    /// Sessions that the module or the bound turned away.
-    pub sessions_refused: u64,
-    /// Median tick in milliseconds: timers, schedule, commit and interest.
-    pub tick_ms_p50: f64,
-    /// 99th percentile of the same.
-    pub tick_ms_p99: f64,
-    /// The longest tick.
-    pub tick_ms_max: f64,
-    /// What is kept on disk; up to a second old.
-    pub storage: StorageSnapshot,
-}
-
-impl Default for HostMetrics {
-    fn default() -> Self {
-        let tick_us = Histogram::new_with_max(TICK_US_MAX, 3).expect("the bounds are constants that fit");
-        Self {
-            ticks: AtomicU64::new(0),
-            ticks_late: AtomicU64::new(0),
-            ticks_dropped: AtomicU64::new(0),
-            calls_ok: AtomicU64::new(0),
-            calls_refused: AtomicU64::new(0),
-            calls_failed: AtomicU64::new(0),
-            inputs_run: AtomicU64::new(0),
-            inputs_late: AtomicU64::new(0),
-            inputs_refused: AtomicU64::new(0),
-            inputs_old: AtomicU64::new(0),
-            inputs_bad: AtomicU64::new(0),
-            timers: AtomicU64::new(0),
-            systems: AtomicU64::new(0),
-            faults: AtomicU64::new(0),
-            commands_skipped: AtomicU64::new(0),
-            commits: AtomicU64::new(0),
-            frames: AtomicU64::new(0),
-            sessions: AtomicU64::new(0),
-            sessions_refused: AtomicU64::new(0),
-            tick_us: Mutex::new(tick_us),
-            storage: Mutex::default(),
-        }
-    }
-}
-
 impl HostMetrics {
     pub(crate) fn record_tick(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.tick_us.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(us);
+        self.phases.tick.record(us);
     }
 
     pub(crate) fn record_storage(&self, storage: StorageSnapshot) {
         *self.storage.lock().unwrap_or_else(PoisonError::into_inner) = storage;
     }
+}
 
-    /// The counters now. Each is exact; together they are not of one instant.
-    pub fn snapshot(&self) -> HostSnapshot {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let tick_us = self.tick_us.lock().unwrap_or_else(PoisonError::into_inner);
-        let ms = |us: u64| us as f64 / 1e3;
-        HostSnapshot {
-            ticks: get(&self.ticks),
-            ticks_late: get(&self.ticks_late),
-            ticks_dropped: get(&self.ticks_dropped),
-            calls_ok: get(&self.calls_ok),
-            calls_refused: get(&self.calls_refused),
-            calls_failed: get(&self.calls_failed),
-            inputs_run: get(&self.inputs_run),
-            inputs_late: get(&self.inputs_late),
-            inputs_refused: get(&self.inputs_refused),
-            inputs_old: get(&self.inputs_old),
-            inputs_bad: get(&self.inputs_bad),
-            timers: get(&self.timers),
-            systems: get(&self.systems),
-            faults: get(&self.faults),
-            commands_skipped: get(&self.commands_skipped),
-            commits: get(&self.commits),
-            frames: get(&self.frames),
-            sessions: get(&self.sessions),
-            sessions_refused: get(&self.sessions_refused),
-            tick_ms_p50: ms(tick_us.value_at_quantile(0.5)),
-            tick_ms_p99: ms(tick_us.value_at_quantile(0.99)),
-            tick_ms_max: ms(tick_us.max()),
-            storage: self.storage.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
+impl HostSnapshot {
+    /// Every number with its name: those of phases as `phases.tick_us.p99` and so on, those of the disk as `storage.syncs`.
+    pub fn values(&self) -> impl Iterator<Item = (String, f64)> {
+        let Self { tick_ms_p50, tick_ms_p99, tick_ms_max, phases, storage, .. } = self;
+        let times =
+            [("tick_ms_p50", *tick_ms_p50), ("tick_ms_p99", *tick_ms_p99), ("tick_ms_max", *tick_ms_max)];
+        let times = times.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let counters = self.counters().into_iter().map(|(name, value)| (name.to_owned(), value as f64));
+        let storage = storage.values().into_iter().map(|(name, value)| (format!("storage.{name}"), value));
+        counters.chain(times).chain(phases.values()).chain(storage)
     }
 }
 
-/// Adds to a counter.
-pub(crate) fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
+impl PhasesSnapshot {
+    fn values(self) -> impl Iterator<Item = (String, f64)> {
+        let Self { calls, inputs, step, commit, tick, frame, published } = self;
+        let phases = [
+            ("calls", calls),
+            ("inputs", inputs),
+            ("step", step),
+            ("commit", commit),
+            ("tick", tick),
+            ("frame", frame),
+            ("published", published),
+        ];
+        let values =
+            phases.into_iter().flat_map(|(name, spread)| spread.values(&format!("phases.{name}_us")));
+        values.map(|(name, value)| (name, value as f64))
+    }
+}
+
+impl StorageSnapshot {
+    fn values(&self) -> [(&'static str, f64); 11] {
+        let Self { failing, synced, log_records, log_bytes, syncs, .. } = *self;
+        let Self { sync_ms_p50, sync_ms_p99, frames_held, snapshots, snapshot_slices, disk_bytes, .. } =
+            *self;
+        [
+            ("failing", f64::from(u8::from(failing))),
+            ("synced", synced as f64),
+            ("log_records", log_records as f64),
+            ("log_bytes", log_bytes as f64),
+            ("syncs", syncs as f64),
+            ("sync_ms_p50", sync_ms_p50),
+            ("sync_ms_p99", sync_ms_p99),
+            ("frames_held", frames_held as f64),
+            ("snapshots", snapshots as f64),
+            ("snapshot_slices", snapshot_slices as f64),
+            ("disk_bytes", disk_bytes as f64),
+        ]
+    }
 }

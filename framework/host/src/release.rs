@@ -18,6 +18,8 @@ use evertick_schema::{SessionId, Timestamp};
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 
+use crate::metrics::HostMetrics;
+
 /// Where frames go out, and to whom. Must not block: it is called by the world's thread and by the log's.
 pub type Publish = Box<dyn FnMut(Arc<Frame>, Audience) + Send>;
 
@@ -34,6 +36,7 @@ pub(crate) const FRAMES_PROMPT_MAX: usize = 2;
 pub struct Release(Arc<Shared>);
 
 struct Shared {
+    metrics: Arc<HostMetrics>,
     state: Mutex<State>,
     /// Told when frames are prompt again.
     prompt: Notify,
@@ -55,6 +58,8 @@ struct Held {
     /// It waits until the disk has this commit.
     seq: u64,
     frame: Arc<Frame>,
+    /// When a tick was due that it is the first to tell of.
+    due: Option<Instant>,
     since: Instant,
 }
 
@@ -83,7 +88,7 @@ impl Release {
             confirmed: Clock::default(),
             unconfirmed: Clock::default(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), prompt: Notify::new() }))
+        Self(Arc::new(Shared { metrics: Arc::default(), state: Mutex::new(state), prompt: Notify::new() }))
     }
 
     /// What the log is to call with the number of the last commit that the disk has.
@@ -92,9 +97,15 @@ impl Release {
         Box::new(move |seq| release.synced(seq))
     }
 
+    /// The counters of the host whose way out this is.
+    pub(crate) fn metrics(&self) -> Arc<HostMetrics> {
+        Arc::clone(&self.0.metrics)
+    }
+
     /// Sends a frame out: to everyone, or to those without patience and, once the disk has commit `seq`, to the others. To be
-    /// called when fewer than [`FRAMES_HELD_MAX`] [are held](Self::held).
-    pub(crate) fn submit(&self, frame: Frame, seq: Option<u64>) {
+    /// called when fewer than [`FRAMES_HELD_MAX`] [are held](Self::held). `due` is when the first tick was due that it is the first to tell
+    /// of.
+    pub(crate) fn submit(&self, frame: Frame, seq: Option<u64>, due: Option<Instant>) {
         let frame = Arc::new(frame);
         let mut state = self.lock();
         let state = &mut *state;
@@ -104,11 +115,12 @@ impl Release {
             None => {
                 state.confirmed = state.unconfirmed;
                 (state.publish)(frame, Audience::Everyone);
+                self.count_published(due);
             }
             Some(seq) => {
                 debug_assert!(state.held.len() < FRAMES_HELD_MAX, "the caller looks for room first");
                 (state.publish)(Arc::clone(&frame), Audience::Unconfirmed);
-                state.held.push_back(Held { seq, frame, since: Instant::now() });
+                state.held.push_back(Held { seq, frame, due, since: Instant::now() });
             }
         }
     }
@@ -145,14 +157,21 @@ impl Release {
         self.lock().held.front().map_or(Duration::ZERO, |held| held.since.elapsed())
     }
 
+    fn count_published(&self, due: Option<Instant>) {
+        if let Some(due) = due {
+            self.0.metrics.phases.published.record_time(due.elapsed());
+        }
+    }
+
     fn synced(&self, seq: u64) {
         let mut state = self.lock();
         let state = &mut *state;
         state.synced = state.synced.max(seq);
         let before = state.held.len();
-        while let Some(Held { frame, .. }) = state.held.pop_front_if(|held| held.seq <= state.synced) {
+        while let Some(Held { frame, due, .. }) = state.held.pop_front_if(|held| held.seq <= state.synced) {
             state.confirmed = Clock::of(&frame);
             (state.publish)(frame, Audience::Confirmed);
+            self.count_published(due);
         }
         if before >= FRAMES_PROMPT_MAX && state.held.len() < FRAMES_PROMPT_MAX {
             self.0.prompt.notify_one();
@@ -195,9 +214,9 @@ mod tests {
     fn what_needs_no_disk_goes_to_everyone_at_once() {
         let (release, sent) = release();
         let mut synced = release.on_synced();
-        release.submit(frame(1), None);
+        release.submit(frame(1), None, None);
         synced(5);
-        release.submit(frame(2), Some(5)); // the disk was faster than the frame
+        release.submit(frame(2), Some(5), None); // the disk was faster than the frame
         assert_eq!(taken(&sent), [(1, Audience::Everyone), (2, Audience::Everyone)]);
     }
 
@@ -205,9 +224,9 @@ mod tests {
     fn a_frame_waits_for_its_commit_and_those_behind_it_wait_with_it() {
         let (release, sent) = release();
         let mut synced = release.on_synced();
-        release.submit(frame(1), Some(7));
-        release.submit(frame(2), None);
-        release.submit(frame(3), Some(9));
+        release.submit(frame(1), Some(7), None);
+        release.submit(frame(2), None, None);
+        release.submit(frame(3), Some(9), None);
         assert_eq!(taken(&sent), [1, 2, 3].map(|tick| (tick, Audience::Unconfirmed)));
         assert_eq!(release.held(), 3);
         synced(6);
@@ -215,7 +234,7 @@ mod tests {
         synced(8);
         assert_eq!(taken(&sent), [(1, Audience::Confirmed), (2, Audience::Confirmed)]);
         synced(9);
-        release.submit(frame(4), None);
+        release.submit(frame(4), None, None);
         assert_eq!(taken(&sent), [(3, Audience::Confirmed), (4, Audience::Everyone)]);
         assert_eq!((release.held(), release.waiting()), (0, Duration::ZERO));
     }
@@ -223,10 +242,10 @@ mod tests {
     #[test]
     fn what_is_told_aside_comes_first_and_at_a_time_that_the_session_knows() {
         let (release, sent) = release();
-        release.submit(frame(1), None);
+        release.submit(frame(1), None, None);
         release.tell(HashMap::new());
         assert_eq!(taken(&sent), [(1, Audience::Everyone), (1, Audience::Everyone)]);
-        release.submit(frame(2), Some(7));
+        release.submit(frame(2), Some(7), None);
         release.tell(HashMap::new());
         let expected = [(2, Audience::Unconfirmed), (2, Audience::Unconfirmed), (1, Audience::Confirmed)];
         assert_eq!(taken(&sent), expected);
@@ -238,7 +257,7 @@ mod tests {
     fn it_is_said_when_frames_are_prompt_again() {
         let (release, sent) = release();
         for tick in 1..=4 {
-            release.submit(frame(tick), Some(tick));
+            release.submit(frame(tick), Some(tick), None);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let log = std::thread::spawn({
@@ -263,12 +282,12 @@ mod tests {
                 match step {
                     0 if release.held() < FRAMES_HELD_MAX => {
                         needs.push(needs[needs.len() - 1]);
-                        release.submit(frame(needs.len() as u64 - 1), None);
+                        release.submit(frame(needs.len() as u64 - 1), None, None);
                     }
                     1 | 2 if release.held() < FRAMES_HELD_MAX => {
                         seq += 1;
                         needs.push(seq);
-                        release.submit(frame(needs.len() as u64 - 1), Some(seq));
+                        release.submit(frame(needs.len() as u64 - 1), Some(seq), None);
                     }
                     _ => {
                         synced = (synced + u64::from(step)).min(seq);

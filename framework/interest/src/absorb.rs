@@ -11,8 +11,8 @@ use evertick_schema::EntityId;
 use evertick_world::{CellMove, RowDelta, RowId, World};
 use hashbrown::HashMap;
 
-use crate::rules::{Audience, Rule, Rules};
-use crate::topic::{ALL_COLUMNS, TopicKey};
+use crate::rules::{Audience, Class, Rule, Rules};
+use crate::topic::{ALL_COLUMNS, KnownRow, TopicKey};
 use crate::topics::Topics;
 
 /// The topics that rows with an owner or a group are known in, by row. The topic of such a row hangs on a
@@ -59,9 +59,19 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
         Audience::Everyone => everyone,
         _ => topics.find(rule.near(world.cell(entity)?)),
     };
-    for (entity, mask, _) in rows.updated.iter() {
-        if let Some(id) = find(topics, entity) {
-            topics.dirty(id, entity, rule.column, mask);
+    if rule.class() == Class::Cell {
+        // Between frames an entity is known in one cell at most; who has changed cell since is marked by the move.
+        let Topics { spots, dirty, .. } = topics;
+        for (entity, mask) in rows.updated.entities().iter().zip(rows.updated.masks()) {
+            if let Some((id, slot)) = spots.get(*entity).cell() {
+                dirty.push(KnownRow::new(id, rule.column, slot), *mask);
+            }
+        }
+    } else {
+        for (entity, mask, _) in rows.updated.iter() {
+            if let Some(id) = find(topics, entity) {
+                topics.dirty(id, entity, rule.column, mask);
+            }
         }
     }
     // A row that went together with its entity's place is marked by the move.

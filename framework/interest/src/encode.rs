@@ -4,14 +4,15 @@
 
 use bytes::Bytes;
 use evertick_protocol::{
-    BlockWriter, Blocks, STATE_BYTES_MAX, TopicFramesWriter, TopicId, TopicKind, WireSchema,
+    BlockWriter, STATE_BYTES_MAX, Square, TopicFramesWriter, TopicId, TopicKind, WireSchema,
 };
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
 
+use crate::moving::{Change, parts, per_side};
 use crate::reconcile::Changes;
 use crate::rules::{Class, Rules};
-use crate::topic::{Dirty, Happened, Topic, TopicKey};
+use crate::topic::{Happened, Topic, TopicKey};
 
 /// The most ROWS sections of one row type in a block. Beyond that all its rows are sent with the union of
 /// their fields.
@@ -25,8 +26,8 @@ pub(crate) struct Encoder {
     slots: Vec<u32>,
     members: Vec<(u32, EntityId)>,
     /// Rows that move, with their parts; and those of one part.
-    moving: Vec<(u8, Dirty)>,
-    part: Vec<Dirty>,
+    moving: Vec<(u8, Change)>,
+    part: Vec<Change>,
 }
 
 impl Encoder {
@@ -86,46 +87,20 @@ pub(crate) struct Encode<'frame> {
 }
 
 impl Encode<'_> {
-    /// What a frame has to say of a topic to those who know it, newcomers with a kept snapshot included.
-    pub(crate) fn topic(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes, tick: u64) {
-        let mut told = Blocks::default();
-        if !changes.left.is_empty() || !changes.removed.is_empty() {
-            // Whoever is elsewhere now would be shown there with what the snapshot says.
-            topic.cache = None;
-        }
-        let mut marks = std::mem::take(&mut topic.dirty);
-        if topic.newcomers == topic.subscribers && topic.cache.is_none() {
-            // All are about to get everything as it is.
-            topic.moving.clear();
-        } else {
-            let (class, rules) = (topic.key.class(), self.rules);
-            let dirty = marks.merge();
-            let is_latest = |column| rules.of_column(class, column).latest;
-            let moved = topic.moving.absorb(dirty, &topic.roster, tick, is_latest);
-            told.ordered = self.block(id, topic, changes, dirty);
-            if moved {
-                self.states(id, topic);
-            }
-            if let Some((block, cache)) = told.ordered.as_ref().zip(topic.cache.as_mut())
-                && !cache.follow(block)
-            {
-                topic.cache = None;
-            }
-        }
-        marks.clear();
-        topic.dirty = marks;
-        told.events = self.events(id, topic);
-        self.told.blocks(id, told);
-    }
-
-    /// What `changes` and the dirty rows say, in order; `None` if that is nothing.
-    fn block(&mut self, id: TopicId, topic: &mut Topic, changes: &Changes, dirty: &[Dirty]) -> Option<Bytes> {
+    /// What `changes` and the changed rows say, in order; `None` if that is nothing.
+    pub(crate) fn block(
+        &mut self,
+        id: TopicId,
+        topic: &mut Topic,
+        changes: &Changes,
+        ordered: &[Change],
+    ) -> Option<Bytes> {
         self.encoder.writer.begin(id, topic.version);
         self.encoder.writer.leave(&changes.left);
         self.enter(topic, changes.entered.iter().copied());
         let class = topic.key.class();
-        for rows in dirty.chunk_by(|a, b| a.column == b.column) {
-            self.dirty_rows(class, topic, rows);
+        for rows in ordered.chunk_by(|a, b| a.row.column() == b.row.column()) {
+            self.changed_rows(class, rows);
         }
         for removed in changes.removed.chunk_by(|a, b| a.0 == b.0) {
             let Encoder { writer, slots, .. } = &mut *self.encoder;
@@ -138,7 +113,7 @@ impl Encode<'_> {
     }
 
     /// What happened, in a block of its own: whoever enters later is not told.
-    fn events(&mut self, id: TopicId, topic: &Topic) -> Option<Bytes> {
+    pub(crate) fn events(&mut self, id: TopicId, topic: &Topic) -> Option<Bytes> {
         if topic.events.is_empty() {
             return None;
         }
@@ -155,39 +130,48 @@ impl Encode<'_> {
         })
     }
 
-    /// All rows that move, part by part.
-    fn states(&mut self, id: TopicId, topic: &Topic) {
-        let mut rows = std::mem::take(&mut self.encoder.moving);
-        let parts_per_side = topic.moving.parts(self.world, topic.key, &topic.roster, &mut rows);
+    /// All rows of a topic that move, part by part; `square` is where it is.
+    pub(crate) fn states(
+        &mut self,
+        id: TopicId,
+        class: Class,
+        moving: &[Change],
+        square: impl FnOnce() -> Option<Square>,
+    ) {
+        let parts_per_side = per_side(moving.len());
         self.told.states(id, parts_per_side);
-        for part in rows.chunk_by(|a, b| a.0 == b.0) {
-            self.part(id, topic, part);
+        if parts_per_side == 1 {
+            return self.part(id, class, 0, moving);
+        }
+        let mut rows = std::mem::take(&mut self.encoder.moving);
+        let mut part = std::mem::take(&mut self.encoder.part);
+        parts(self.world, moving, parts_per_side, square(), &mut rows);
+        for rows in rows.chunk_by(|a, b| a.0 == b.0) {
+            part.clear();
+            part.extend(rows.iter().map(|(_, row)| *row));
+            self.part(id, class, rows[0].0, &part);
         }
         rows.clear();
-        self.encoder.moving = rows;
+        (self.encoder.moving, self.encoder.part) = (rows, part);
     }
 
     /// The state of one part; in several pieces if it is too long for one.
-    fn part(&mut self, id: TopicId, topic: &Topic, rows: &[(u8, Dirty)]) {
-        let mut dirty = std::mem::take(&mut self.encoder.part);
-        dirty.clear();
-        dirty.extend(rows.iter().map(|(_, row)| *row));
+    fn part(&mut self, id: TopicId, class: Class, part: u8, rows: &[Change]) {
         self.encoder.writer.begin_state(id);
-        for rows in dirty.chunk_by(|a, b| a.column == b.column) {
-            self.dirty_rows(topic.key.class(), topic, rows);
+        for rows in rows.chunk_by(|a, b| a.row.column() == b.row.column()) {
+            self.changed_rows(class, rows);
         }
-        self.encoder.part = dirty;
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
             let (one, other) = rows.split_at(rows.len() / 2);
-            self.part(id, topic, one);
-            self.part(id, topic, other);
+            self.part(id, class, part, one);
+            self.part(id, class, part, other);
             return;
         }
         self.counts.states += 1;
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         self.state.clear();
         self.encoder.writer.finish_into(&mut self.state);
-        self.told.state(rows[0].0, count, &self.state);
+        self.told.state(part, count, &self.state);
     }
 
     /// All that is known of a topic, for those who enter it.
@@ -196,10 +180,8 @@ impl Encode<'_> {
         self.encoder.writer.begin_snapshot(id, topic.version, kind(topic.key));
         self.enter(topic, topic.roster.members().map(|(slot, _)| slot));
         for column in 0..self.rules.columns(class).len() as u16 {
-            self.write_rows(class, topic, column, u64::MAX, |topic, slots| {
-                let members = topic.roster.members().map(|(slot, _)| slot);
-                slots.extend(members.filter(|slot| topic.roster.knows(*slot, column)));
-            });
+            let members = topic.roster.members().filter(|(slot, _)| topic.roster.knows(*slot, column));
+            self.write_rows(class, column, u64::MAX, members);
         }
         self.counts.snapshots += 1;
         self.encoder.writer.finish()
@@ -212,14 +194,14 @@ impl Encode<'_> {
         writer.enter(members);
     }
 
-    /// Dirty rows of one type, by slot: a section for each set of fields, or one for all.
-    fn dirty_rows(&mut self, class: Class, topic: &Topic, rows: &[Dirty]) {
-        let column = rows[0].column;
-        let fields = self.world.row(self.rules.of_column(class, column).row).all_fields();
+    /// Changed rows of one type, by slot: a section for each set of fields, or one for all.
+    fn changed_rows(&mut self, class: Class, rows: &[Change]) {
+        let column = rows[0].row.column();
+        let fields = self.world.row(self.rules.columns(class)[usize::from(column)].row).all_fields();
         let mut masks = [0; MASKS_MAX];
         let mut count = 0;
         let mut union = 0;
-        for mask in rows.iter().map(|dirty| dirty.mask & fields) {
+        for mask in rows.iter().map(|change| change.mask & fields) {
             union |= mask;
             if !masks[..count.min(MASKS_MAX)].contains(&mask) {
                 if count < MASKS_MAX {
@@ -231,33 +213,28 @@ impl Encode<'_> {
         let together = count > MASKS_MAX;
         let masks = if together { std::slice::from_ref(&union) } else { &masks[..count] };
         for mask in masks {
-            self.write_rows(class, topic, column, *mask, |topic, slots| {
-                let same = |dirty: &&Dirty| together || dirty.mask & fields == *mask;
-                // A row that went after it had changed is no longer known, nor is what its slot was.
-                let known = |dirty: &&Dirty| topic.roster.knows(dirty.slot, column);
-                slots.extend(rows.iter().filter(same).filter(known).map(|dirty| dirty.slot));
-            });
+            let rows = rows.iter().filter(|change| together || change.mask & fields == *mask);
+            self.write_rows(class, column, *mask, rows.map(|change| (change.row.slot(), change.entity)));
         }
     }
 
-    /// The fields in `mask` of rows of one type, in the slots that `choose` appends, ascending.
+    /// The fields in `mask` of rows of one type, by slot, ascending.
     fn write_rows(
         &mut self,
         class: Class,
-        topic: &Topic,
         column: u16,
         mask: u64,
-        choose: impl FnOnce(&Topic, &mut Vec<u32>),
+        rows: impl Iterator<Item = (u32, EntityId)>,
     ) {
         let of = self.rules.columns(class)[usize::from(column)];
         let Encoder { schema, writer, slots, .. } = &mut *self.encoder;
         slots.clear();
-        choose(topic, slots);
         self.rows.clear();
-        self.rows.extend(slots.iter().map(|slot| {
-            let row = self.world.get(of.row, topic.roster.entity(*slot));
-            row.expect("a known row is in the world, once all deltas are absorbed")
-        }));
+        for (slot, entity) in rows {
+            slots.push(slot);
+            let row = self.world.get(of.row, entity);
+            self.rows.push(row.expect("a known row is in the world, once all deltas are absorbed"));
+        }
         writer.rows(schema, of.wire.into(), mask, slots, |index| self.rows[index]);
         self.counts.rows += slots.len() as u64;
     }

@@ -51,12 +51,16 @@ impl View {
     /// Whether a focus now at `place` (its entity in cell `home`) needs its cells selected anew: it was
     /// elsewhere by more than an eighth of a cell, or its entity changed cell.
     pub(crate) fn is_stale(&self, place: Place, home: Option<Cell>, cell_size: f32) -> bool {
-        self.from.is_none_or(|(from, was)| {
-            let far = cell_size / 8.0;
-            let (x, y) = (place.at[0] - from.at[0], place.at[1] - from.at[1]);
-            was != home || from.space != place.space || x * x + y * y > far * far
-        })
+        self.from.is_none_or(|(from, was)| was != home || is_far(from, place, cell_size))
     }
+}
+
+/// Whether a place is so far from where cells were selected that they are to be selected anew.
+#[inline]
+pub(crate) fn is_far(from: Place, place: Place, cell_size: f32) -> bool {
+    let far = cell_size / 8.0;
+    let (x, y) = (place.at[0] - from.at[0], place.at[1] - from.at[1]);
+    from.space != place.space || x * x + y * y > far * far
 }
 
 /// The cells of a view at `place`: those whose nearest point is at most `radius` away, those of `current`

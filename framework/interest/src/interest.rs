@@ -5,15 +5,15 @@ use evertick_schema::{Identity, SessionId, Timestamp};
 use evertick_world::{Cell, Delta, RowId, SessionWish, World};
 
 use crate::absorb::{Homes, mark_moves, mark_rows};
-use crate::census::take_census;
 use crate::config::InterestConfig;
 use crate::encode::Encoder;
+use crate::moving::Lanes;
 use crate::query::Queries;
 use crate::reconcile::{Changes, Reconcile, forget_homes};
 use crate::route::Events;
 use crate::rules::Rules;
 use crate::sessions::Sessions;
-use crate::snapshots::Cache;
+use crate::tell::Tell;
 use crate::topics::Topics;
 
 /// Knows who sees what, and what has changed of it since the last frame.
@@ -33,6 +33,7 @@ pub struct Interest {
     events: Events,
     changes: Changes,
     encoder: Encoder,
+    lanes: Lanes,
     stats: InterestStats,
     /// Of the last frame.
     number: u64,
@@ -72,7 +73,7 @@ impl Interest {
     /// # Panics
     /// When a row type is not of `world`, or was registered from a description that fails its own check.
     pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
-        let topics = Topics::new(config.rest);
+        let topics = Topics::new(config.rest, world.config().region);
         Self {
             rules: Rules::new(world, wire_rows, config.detail_radius),
             encoder: Encoder::new(world, wire_rows),
@@ -83,6 +84,7 @@ impl Interest {
             queries: Queries::new(world, wire_rows),
             events: Events::default(),
             changes: Changes::default(),
+            lanes: Lanes::default(),
             stats: InterestStats::default(),
             number: 0,
             tick: 0,
@@ -160,14 +162,25 @@ impl Interest {
         if sessions.have_foci() {
             for rows in &delta.rows {
                 let spatial = rules.spatial(rows.row);
+                if spatial == 0 {
+                    continue;
+                }
                 let updated = rows.updated.iter().filter(|(_, mask, _)| mask & spatial != 0);
-                let inserted = rows.inserted.iter().filter(|_| spatial != 0);
-                for (entity, ..) in inserted.chain(updated) {
-                    sessions.moved(entity, world, topics, rules);
+                for (entity, _, bytes) in rows.inserted.iter().chain(updated) {
+                    if topics.spots.get(entity).is_watched()
+                        && let Some(place) = world.place_in(rows.row, bytes)
+                    {
+                        sessions.moved(entity, place, world, topics, rules);
+                    }
+                }
+            }
+            for moved in &delta.moved {
+                if topics.spots.get(moved.entity).is_watched() {
+                    sessions.look_through(moved.entity, world, topics, rules);
                 }
             }
             for entity in &delta.despawned {
-                sessions.despawned(*entity);
+                sessions.despawned(*entity, topics);
             }
         }
         if topics.len() > 0 {
@@ -198,26 +211,13 @@ impl Interest {
         let Self { config, rules, topics, sessions, homes, queries, events, changes, encoder, stats, .. } =
             self;
         sessions.answer_queries(config.query_rows_per_frame, world, topics, rules, queries);
-        let mut queue = topics.take_queue(tick);
-        queue.sort_unstable();
-        let mut reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
-        let mut encode = encoder.begin(world, rules, &events.bytes);
-        for id in &queue {
-            let topic = topics.get_mut(*id);
-            if topic.subscribers == 0 {
-                continue;
-            }
-            if !topic.live {
-                topic.live = true;
-                take_census(world, rules, reconcile.queries, topic.key, &mut topic.touched);
-            }
-            reconcile.topic(*id, topic);
-            encode.topic(*id, topic, reconcile.changes, tick);
-            if topic.newcomers > 0 && topic.cache.is_none() {
-                topic.cache = Some(Cache::new(encode.snapshot(*id, topic), now));
-                topics.keeps_snapshot(*id);
-            }
-        }
+        let queue = topics.take_queue();
+        let reconcile = Reconcile { world, rules, homes, queries, now, rest, changes, slotless: 0 };
+        let encode = encoder.begin(world, rules, &events.bytes);
+        let lanes = &mut self.lanes;
+        let mut tell = Tell { world, rules, reconcile, encode, tick, now, lanes, dirty: Vec::new() };
+        tell.all(topics, &queue);
+        let Tell { reconcile, encode, .. } = tell;
         stats.rows_slotless += reconcile.slotless;
         stats.blocks += encode.counts.blocks;
         stats.states += encode.counts.states;

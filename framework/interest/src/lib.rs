@@ -28,6 +28,7 @@
 mod absorb;
 mod census;
 mod config;
+mod dirty;
 mod encode;
 mod focus;
 mod interest;
@@ -41,6 +42,8 @@ mod session;
 mod sessions;
 mod slots;
 mod snapshots;
+mod spots;
+mod tell;
 mod topic;
 mod topics;
 

@@ -2,11 +2,14 @@
 //!
 //! A state has all rows of its part that move, with absolute values; so any of them may be lost, and a session may take as many
 //! of them as it likes. What a row comes to rest at goes in order with the rest.
+//!
+//! Hot: all rows that move stand in one list, by topic, column and slot, and a tick makes the next list of it in one pass.
 
+use evertick_protocol::{Square, TopicId};
+use evertick_schema::EntityId;
 use evertick_world::{Place, World};
 
-use crate::roster::Roster;
-use crate::topic::{Dirty, TopicKey};
+use crate::topic::{Dirty, KnownRow};
 
 /// A row that has not changed for so many ticks rests.
 pub(crate) const REST_TICKS: u64 = 4;
@@ -17,113 +20,149 @@ const PART_ROWS: usize = 24;
 /// The most parts along a side of a cell.
 const PARTS_PER_SIDE_MAX: u8 = 8;
 
-/// A row that moves: the fields that have changed since it began to, and when the last change was.
-#[derive(Clone, Copy, Debug)]
-struct Mover {
-    row: Dirty,
-    tick: u64,
+/// Fields of a known row that have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change {
+    pub(crate) row: KnownRow,
+    pub(crate) mask: u64,
+    pub(crate) entity: EntityId,
+    /// Of a row that moves: when it changed last.
+    pub(crate) tick: u64,
 }
 
-/// The rows of a topic that move, by column and slot.
+/// The rows of all topics that move, with the fields that have changed since they began to, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
-    movers: Vec<Mover>,
+    /// Those without fields move no more.
+    pub(crate) list: Vec<Change>,
     /// The next list, while it is made.
-    next: Vec<Mover>,
+    pub(crate) next: Vec<Change>,
 }
 
 impl Moving {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.movers.is_empty()
+    /// A topic has ended: nothing moves in it.
+    pub(crate) fn forget(&mut self, topic: TopicId) {
+        let start = self.list.partition_point(|change| change.row.topic() < topic);
+        let rows = self.list[start..].iter_mut().take_while(|change| change.row.topic() == topic);
+        rows.for_each(|change| change.mask = 0);
     }
 
+    /// The next list becomes the list. Memory stays in proportion.
+    pub(crate) fn turn(&mut self) {
+        std::mem::swap(&mut self.list, &mut self.next);
+        self.next.clear();
+        self.next.shrink_to(2 * self.list.len());
+    }
+}
+
+/// What of one topic goes on which lane.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    /// Rows that move, in order.
+    pub(crate) moving: Vec<Change>,
+    /// What is told in order, and what came to rest; in order.
+    pub(crate) ordered: Vec<Change>,
+    /// Whether a row that moves has changed.
+    pub(crate) moved: bool,
+}
+
+impl Lanes {
+    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.movers.clear();
+        self.moving.clear();
+        self.ordered.clear();
+        self.moved = false;
     }
 
-    /// Takes the updates of rows on the latest lane out of `dirty`, which is merged, and puts in what came to rest; rows that are
-    /// sent whole move no more. Returns whether anything has moved.
+    /// Parts the changed rows of a topic, sorted, by lane. `moving` are those that moved so far, sorted; the `entity` at a slot is that of a
+    /// row that `known` says clients know. Rows that are sent whole (all fields are marked) move no more.
     ///
     /// Cost: a pass over both lists.
-    pub(crate) fn absorb(
+    #[inline]
+    pub(crate) fn sort(
         &mut self,
-        dirty: &mut Vec<Dirty>,
-        roster: &Roster,
+        moving: &[Change],
+        dirty: &[Dirty],
         tick: u64,
         is_latest: impl Fn(u16) -> bool,
-    ) -> bool {
-        self.next.clear();
-        let mut moved = false;
-        let mut movers = self.movers.iter().copied().peekable();
-        let mut rested: Vec<Dirty> = Vec::new();
-        let mut keep = |mover: Mover, next: &mut Vec<Mover>| {
-            if !roster.knows(mover.row.slot, mover.row.column) {
-                return;
+        known: impl Fn(KnownRow) -> bool,
+        entity: impl Fn(u32) -> EntityId,
+    ) {
+        self.clear();
+        let mut moving = moving.iter();
+        let mut next = moving.next();
+        let mut rested = false;
+        for row in dirty {
+            while let Some(mover) = next.filter(|mover| mover.row < row.row) {
+                rested |= self.keep(mover, tick, &known);
+                next = moving.next();
             }
-            if tick.saturating_sub(mover.tick) >= REST_TICKS {
-                rested.push(mover.row);
+            let before = next.filter(|mover| mover.row == row.row);
+            if before.is_some() {
+                next = moving.next();
+            }
+            if !known(row.row) {
+                continue;
+            }
+            let entity = before.map_or_else(|| entity(row.row.slot()), |before| before.entity);
+            let change = Change { row: row.row, mask: row.mask, entity, tick };
+            if row.mask != u64::MAX && is_latest(row.row.column()) {
+                let mask = row.mask | before.map_or(0, |before| before.mask);
+                self.moving.push(Change { mask, ..change });
+                self.moved = true;
             } else {
-                next.push(mover);
+                self.ordered.push(change);
             }
-        };
-        dirty.retain(|row| {
-            let place = (row.column, row.slot);
-            while let Some(mover) = movers.next_if(|mover| (mover.row.column, mover.row.slot) < place) {
-                keep(mover, &mut self.next);
-            }
-            let known = movers.next_if(|mover| (mover.row.column, mover.row.slot) == place);
-            let updated = row.mask != u64::MAX && is_latest(row.column);
-            if updated && roster.knows(row.slot, row.column) {
-                let before = known.map_or(0, |mover| mover.row.mask);
-                self.next.push(Mover { row: Dirty { mask: row.mask | before, ..*row }, tick });
-                moved = true;
-            }
-            !updated
-        });
-        movers.for_each(|mover| keep(mover, &mut self.next));
-        std::mem::swap(&mut self.movers, &mut self.next);
-        if !rested.is_empty() {
-            dirty.append(&mut rested);
-            dirty.sort_unstable();
         }
-        moved
+        while let Some(mover) = next {
+            rested |= self.keep(mover, tick, &known);
+            next = moving.next();
+        }
+        if rested {
+            self.ordered.sort_unstable();
+        }
     }
 
-    /// Appends all rows with the part that each is in, by part, column and slot; returns how many parts there are along a side.
-    pub(crate) fn parts(
-        &self,
-        world: &World,
-        key: TopicKey,
-        roster: &Roster,
-        out: &mut Vec<(u8, Dirty)>,
-    ) -> u8 {
-        let square = key.square(world.config().cell_size);
-        let per_side = per_side(self.movers.len());
-        if per_side == 1 {
-            out.extend(self.movers.iter().map(|mover| (0, mover.row)));
-            return 1;
+    /// A row that moved and has not changed. Returns whether it rests.
+    #[inline]
+    fn keep(&mut self, mover: &Change, tick: u64, known: impl Fn(KnownRow) -> bool) -> bool {
+        if mover.mask == 0 || !known(mover.row) {
+            return false;
         }
-        let count = usize::from(per_side) * usize::from(per_side);
-        let rows_each = self.movers.len().div_ceil(count);
-        out.extend(self.movers.iter().enumerate().map(|(index, mover)| {
-            let part = match square {
-                Some(square) => {
-                    let place = world.place(roster.entity(mover.row.slot));
-                    place.map_or(0, |place| part_of(place, square.min, square.size, per_side))
-                }
-                None => (index / rows_each) as u8,
-            };
-            (part, mover.row)
-        }));
-        if square.is_some() {
-            out.sort_unstable();
-        }
-        per_side
+        let rests = tick.saturating_sub(mover.tick) >= REST_TICKS;
+        let lane = if rests { &mut self.ordered } else { &mut self.moving };
+        lane.push(*mover);
+        rests
+    }
+}
+
+/// Appends the rows of a topic that is cut with the part that each is in, by part, column and slot.
+pub(crate) fn parts(
+    world: &World,
+    moving: &[Change],
+    per_side: u8,
+    square: Option<Square>,
+    out: &mut Vec<(u8, Change)>,
+) {
+    let count = usize::from(per_side) * usize::from(per_side);
+    let rows_each = moving.len().div_ceil(count);
+    out.extend(moving.iter().enumerate().map(|(index, change)| {
+        let part = match square {
+            Some(square) => {
+                let place = world.place(change.entity);
+                place.map_or(0, |place| part_of(place, square.min, square.size, per_side))
+            }
+            None => (index / rows_each) as u8,
+        };
+        (part, *change)
+    }));
+    if square.is_some() {
+        out.sort_unstable();
     }
 }
 
 /// Into how many parts along a side a cell with so many moving rows is cut.
-fn per_side(rows: usize) -> u8 {
+pub(crate) fn per_side(rows: usize) -> u8 {
     let mut per_side = 1;
     while per_side < PARTS_PER_SIDE_MAX && rows > PART_ROWS * usize::from(per_side) * usize::from(per_side) {
         per_side *= 2;
@@ -143,61 +182,79 @@ fn part_of(place: Place, min: [f32; 2], size: f32, per_side: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use evertick_schema::{Duration, EntityId, Timestamp};
-
     use super::*;
 
-    fn roster(entities: u64) -> Roster {
-        let mut roster = Roster::new(2);
-        for entity in 1..=entities {
-            let slot = roster.enter(EntityId(entity), Timestamp(0), Duration::ZERO).expect("there is room");
-            roster.set_known(slot, 0, true);
-            roster.set_known(slot, 1, true);
-        }
-        roster
+    const TOPIC: TopicId = TopicId(3);
+
+    fn row(column: u16, slot: u32) -> KnownRow {
+        KnownRow::new(TOPIC, column, slot)
     }
 
     fn dirty(column: u16, slot: u32, mask: u64) -> Dirty {
-        Dirty { column, slot, mask }
+        Dirty { row: row(column, slot), mask }
+    }
+
+    /// What is sorted so far, of rows whose column 0 is on the latest lane; slot 9 is not known.
+    fn sort(lanes: &mut Lanes, tick: u64, marks: &[Dirty]) {
+        let moving = std::mem::take(&mut lanes.moving);
+        let entity = |slot: u32| EntityId(u64::from(slot) + 100);
+        lanes.sort(&moving, marks, tick, |column| column == 0, |row| row.slot() != 9, entity);
+        let all = lanes.moving.iter().chain(&lanes.ordered);
+        assert!(all.clone().all(|change| change.entity == entity(change.row.slot())));
+    }
+
+    fn rows(changes: &[Change]) -> Vec<Dirty> {
+        changes.iter().map(|change| Dirty { row: change.row, mask: change.mask }).collect()
     }
 
     #[test]
     fn rows_move_rest_and_move_again() {
-        let roster = roster(4);
-        let mut moving = Moving::default();
-        let mut absorb = |tick, mut marks: Vec<Dirty>| {
-            let moved = moving.absorb(&mut marks, &roster, tick, |column| column == 0);
-            let movers: Vec<_> = moving.movers.iter().map(|mover| mover.row).collect();
-            (moved, movers, marks)
-        };
+        let mut lanes = Lanes::default();
         // Column 1 goes in order, and so does what is sent whole.
         let whole = dirty(0, 2, u64::MAX);
-        let (moved, movers, marks) = absorb(1, vec![dirty(0, 0, 1), dirty(0, 1, 2), whole, dirty(1, 0, 1)]);
-        assert!(moved);
-        assert_eq!(movers, [dirty(0, 0, 1), dirty(0, 1, 2)]);
-        assert_eq!(marks, [whole, dirty(1, 0, 1)]);
+        sort(&mut lanes, 1, &[dirty(0, 0, 1), dirty(0, 1, 2), whole, dirty(0, 9, 1), dirty(1, 0, 1)]);
+        assert!(lanes.moved);
+        assert_eq!(rows(&lanes.moving), [dirty(0, 0, 1), dirty(0, 1, 2)]);
+        assert_eq!(rows(&lanes.ordered), [whole, dirty(1, 0, 1)]);
 
         // Fields gather while a row moves; others stay in the state.
-        let (_, movers, marks) = absorb(3, vec![dirty(0, 1, 4)]);
-        assert_eq!((movers, marks), (vec![dirty(0, 0, 1), dirty(0, 1, 6)], vec![]));
+        sort(&mut lanes, 3, &[dirty(0, 1, 4)]);
+        assert_eq!(
+            (rows(&lanes.moving), rows(&lanes.ordered)),
+            (vec![dirty(0, 0, 1), dirty(0, 1, 6)], vec![])
+        );
 
         // Without a change it is not moving, but still in the state until it rests.
-        let (moved, movers, marks) = absorb(5, vec![]);
-        assert_eq!((moved, movers, marks), (false, vec![dirty(0, 1, 6)], vec![dirty(0, 0, 1)]));
-        let (_, movers, marks) = absorb(6, vec![dirty(0, 1, u64::MAX)]);
-        assert_eq!((movers, marks), (vec![], vec![dirty(0, 1, u64::MAX)]), "sent whole, it rests");
+        sort(&mut lanes, 5, &[dirty(1, 0, 1)]);
+        assert!(!lanes.moved);
+        assert_eq!(rows(&lanes.moving), [dirty(0, 1, 6)]);
+        assert_eq!(rows(&lanes.ordered), [dirty(0, 0, 1), dirty(1, 0, 1)]);
+        sort(&mut lanes, 6, &[dirty(0, 1, u64::MAX)]);
+        assert_eq!((rows(&lanes.moving), rows(&lanes.ordered)), (vec![], vec![dirty(0, 1, u64::MAX)]));
     }
 
     #[test]
     fn rows_that_are_gone_do_not_come_to_rest() {
-        let mut roster = roster(2);
-        let mut moving = Moving::default();
-        moving.absorb(&mut vec![dirty(0, 0, 1), dirty(0, 1, 1)], &roster, 1, |_| true);
-        roster.leave(0, Timestamp(0));
-        let mut marks = Vec::new();
-        moving.absorb(&mut marks, &roster, 9, |_| true);
-        assert_eq!(marks, [dirty(0, 1, 1)]);
-        assert!(moving.is_empty());
+        let mut lanes = Lanes::default();
+        let mover =
+            |slot, mask| Change { row: row(0, slot), mask, entity: EntityId(100 + u64::from(slot)), tick: 1 };
+        lanes.moving = vec![mover(0, 0), mover(1, 1), mover(9, 1)];
+        sort(&mut lanes, 9, &[]);
+        assert_eq!((rows(&lanes.moving), rows(&lanes.ordered)), (vec![], vec![dirty(0, 1, 1)]));
+    }
+
+    #[test]
+    fn nothing_moves_in_a_topic_that_has_ended() {
+        let of = |topic, mask| Change {
+            row: KnownRow::new(TopicId(topic), 0, 0),
+            mask,
+            entity: EntityId(1),
+            tick: 1,
+        };
+        let mut moving = Moving { list: vec![of(2, 1), of(3, 1), of(4, 1)], next: Vec::new() };
+        moving.forget(TOPIC);
+        moving.forget(TopicId(9));
+        assert_eq!(moving.list, [of(2, 1), of(3, 0), of(4, 1)]);
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! Which entities a topic's subscribers know, by which slots, and which rows of them.
 
+use crate::slots::Slots;
 use evertick_protocol::SLOTS_MAX;
 use evertick_schema::{Duration, EntityId, Timestamp};
-use hashbrown::HashMap;
-
-use crate::slots::Slots;
 
 /// The clients' knowledge of one topic, as of the last frame. Invariant: an entity has a slot exactly while
-/// at least one of its rows is known.
+/// at least one of its rows is known. Which slot an entity has, [`Spots`](crate::spots::Spots) say.
 #[derive(Debug)]
 pub(crate) struct Roster {
     /// Words of known-bits per slot.
     words: usize,
-    by_entity: HashMap<EntityId, u32>,
+    len: usize,
     /// By slot; `NONE` where the slot is free.
     entities: Vec<EntityId>,
     /// By slot and column: whether clients have the row.
@@ -25,7 +23,7 @@ impl Roster {
     pub(crate) fn new(columns: usize) -> Self {
         Self {
             words: columns.div_ceil(64),
-            by_entity: HashMap::new(),
+            len: 0,
             entities: Vec::new(),
             known: Vec::new(),
             slots: Slots::default(),
@@ -34,11 +32,7 @@ impl Roster {
 
     /// How many entities have a slot.
     pub(crate) fn len(&self) -> usize {
-        self.by_entity.len()
-    }
-
-    pub(crate) fn slot(&self, entity: EntityId) -> Option<u32> {
-        self.by_entity.get(&entity).copied()
+        self.len
     }
 
     pub(crate) fn entity(&self, slot: u32) -> EntityId {
@@ -53,12 +47,12 @@ impl Roster {
             self.known.resize(self.entities.len() * self.words, 0);
         }
         self.entities[slot as usize] = entity;
-        self.by_entity.insert(entity, slot);
+        self.len += 1;
         Some(slot)
     }
 
     pub(crate) fn leave(&mut self, slot: u32, now: Timestamp) {
-        self.by_entity.remove(&self.entities[slot as usize]);
+        self.len -= 1;
         self.entities[slot as usize] = EntityId::NONE;
         self.known_words(slot).fill(0);
         self.slots.free(slot, now);
@@ -128,6 +122,6 @@ mod tests {
         let again = roster.enter(EntityId(8), now, rest).unwrap();
         assert_eq!(again, slot);
         assert!(!roster.knows_any(again), "a reused slot starts empty");
-        assert_eq!(roster.slot(EntityId(7)), None);
+        assert_eq!((roster.len(), roster.entity(again)), (1, EntityId(8)));
     }
 }

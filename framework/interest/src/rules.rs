@@ -102,8 +102,6 @@ pub(crate) struct Rule {
     pub(crate) on_demand: bool,
     /// Whether its rows are seen from nearby only.
     pub(crate) detail: bool,
-    /// Whether updates go on the latest lane.
-    pub(crate) latest: bool,
 }
 
 impl Rule {
@@ -163,6 +161,8 @@ pub(crate) enum Route {
 pub(crate) struct Column {
     pub(crate) wire: u16,
     pub(crate) row: RowId,
+    /// Whether updates go on the latest lane.
+    pub(crate) latest: bool,
 }
 
 /// All rules of a world, by row type.
@@ -203,10 +203,10 @@ impl Rules {
             } else if let Some(audience) = audience(ty) {
                 let RowDef { on_demand, detail, .. } = ty.def;
                 let latest = ty.def.is_latest();
-                let mut rule = Rule { row: *id, column: 0, audience, on_demand, detail, latest };
+                let mut rule = Rule { row: *id, column: 0, audience, on_demand, detail };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
-                columns.push(Column { wire: wire as u16, row: *id });
+                columns.push(Column { wire: wire as u16, row: *id, latest });
                 rules.rows[index] = Some(rule);
                 if audience == Audience::EntityOwner && !rule.on_demand {
                     rules.by_owner.push(rule);

@@ -1,11 +1,12 @@
 //! One topic: what its subscribers know and what has changed since the last frame.
 
-use evertick_protocol::Square;
+use std::fmt;
+
+use evertick_protocol::{SLOTS_MAX, Square, TopicId};
 use evertick_query::QueryNumber;
 use evertick_schema::{EntityId, Identity};
 use evertick_world::Cell;
 
-use crate::moving::Moving;
 use crate::query::Scope;
 use crate::roster::Roster;
 use crate::rules::Class;
@@ -72,11 +73,48 @@ pub(crate) struct Touch {
     pub(crate) column: u16,
 }
 
+/// The most topics at a time.
+pub(crate) const TOPICS_MAX: u32 = 1 << 28;
+const COLUMN_BITS: u32 = u16::BITS;
+const SLOT_BITS: u32 = SLOTS_MAX.ilog2();
+const _: () = assert!(TOPICS_MAX.ilog2() + COLUMN_BITS + SLOT_BITS <= 64, "a row's name is one word");
+
+/// Names a known row, and sorts: by topic, column and slot.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KnownRow(u64);
+
+impl KnownRow {
+    #[inline]
+    pub(crate) const fn new(topic: TopicId, column: u16, slot: u32) -> Self {
+        Self((topic.0 as u64) << (COLUMN_BITS + SLOT_BITS) | (column as u64) << SLOT_BITS | slot as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn topic(self) -> TopicId {
+        TopicId((self.0 >> (COLUMN_BITS + SLOT_BITS)) as u32)
+    }
+
+    #[inline]
+    pub(crate) const fn column(self) -> u16 {
+        (self.0 >> SLOT_BITS) as u16
+    }
+
+    #[inline]
+    pub(crate) const fn slot(self) -> u32 {
+        self.0 as u32 & (SLOTS_MAX - 1)
+    }
+}
+
+impl fmt::Debug for KnownRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} column {} slot {}", self.topic(), self.column(), self.slot())
+    }
+}
+
 /// Says that fields of a known row have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Dirty {
-    pub(crate) column: u16,
-    pub(crate) slot: u32,
+    pub(crate) row: KnownRow,
     pub(crate) mask: u64,
 }
 
@@ -103,10 +141,6 @@ pub(crate) struct Topic {
     /// The roster's version on the wire: one more, wrapping, with each block in which somebody enters or leaves.
     pub(crate) version: u16,
     pub(crate) touched: Marks<Touch>,
-    pub(crate) dirty: Marks<Dirty>,
-    pub(crate) moving: Moving,
-    /// Whether the topic is in the list of those with rows that move.
-    pub(crate) moves: bool,
     pub(crate) events: Vec<Happened>,
     /// The last snapshot, while it may be handed out.
     pub(crate) cache: Option<Cache>,
@@ -123,34 +157,9 @@ impl Topic {
             roster: Roster::new(columns),
             version: 0,
             touched: Marks::default(),
-            dirty: Marks::default(),
-            moving: Moving::default(),
-            moves: false,
             events: Vec::new(),
             cache: None,
         }
-    }
-}
-
-/// A mark that can be merged with a later one of the same thing.
-pub(crate) trait Mark: Ord + Copy {
-    /// Takes `other` in, if it is about the same thing.
-    fn merge(&mut self, other: &Self) -> bool;
-}
-
-impl Mark for Touch {
-    fn merge(&mut self, other: &Self) -> bool {
-        self == other
-    }
-}
-
-impl Mark for Dirty {
-    fn merge(&mut self, other: &Self) -> bool {
-        let same = (self.column, self.slot) == (other.column, other.slot);
-        if same {
-            self.mask |= other.mask;
-        }
-        same
     }
 }
 
@@ -170,7 +179,7 @@ impl<T> Default for Marks<T> {
     }
 }
 
-impl<T: Mark> Marks<T> {
+impl<T: Ord + Copy> Marks<T> {
     pub(crate) fn push(&mut self, mark: T) {
         if self.list.len() >= self.merge_at {
             self.merge();
@@ -182,7 +191,7 @@ impl<T: Mark> Marks<T> {
     /// Sorts the marks and merges those of the same thing.
     pub(crate) fn merge(&mut self) -> &mut Vec<T> {
         self.list.sort_unstable();
-        self.list.dedup_by(|later, kept| kept.merge(later));
+        self.list.dedup();
         &mut self.list
     }
 
@@ -197,14 +206,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_known_row_is_its_parts() {
+        for (topic, column, slot) in [(0, 0, 0), (TOPICS_MAX - 1, u16::MAX, SLOTS_MAX - 1), (9, 300, 70_000)]
+        {
+            let row = KnownRow::new(TopicId(topic), column, slot);
+            assert_eq!((row.topic(), row.column(), row.slot()), (TopicId(topic), column, slot));
+        }
+        assert!(KnownRow::new(TopicId(1), 0, 0) > KnownRow::new(TopicId(0), 9, 9));
+    }
+
+    #[test]
     fn marks_of_one_thing_merge_and_stay_few() {
+        let touch = |column| Touch { entity: EntityId(7), column };
         let mut marks = Marks::default();
         for round in 0..10_000 {
-            marks.push(Dirty { column: 1, slot: round % 3, mask: 1 << (round % 7) });
+            marks.push(touch(round % 3));
         }
         assert!(marks.list.len() <= MERGE_AT_MIN);
-        let all = 0b111_1111;
-        let want = [0, 1, 2].map(|slot| Dirty { column: 1, slot, mask: all });
-        assert_eq!(*marks.merge(), want);
+        assert_eq!(*marks.merge(), [0, 1, 2].map(touch));
     }
 }

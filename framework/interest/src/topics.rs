@@ -7,12 +7,15 @@ use evertick_protocol::{Entered, TopicId};
 use evertick_schema::{Duration, EntityId, Timestamp};
 use hashbrown::HashMap;
 
-use crate::rules::Rules;
+use crate::dirty::DirtyRows;
+use crate::moving::Moving;
+use crate::rules::{Class, Rules};
 use crate::slots::Slots;
-use crate::topic::{Dirty, Happened, Topic, TopicKey, Touch};
+use crate::spots::Spots;
+use crate::topic::{Happened, KnownRow, TOPICS_MAX, Topic, TopicKey, Touch};
 
 /// The topics that have subscribers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Topics {
     by_key: HashMap<TopicKey, TopicId>,
     /// By topic number.
@@ -22,8 +25,14 @@ pub(crate) struct Topics {
     queue: Vec<TopicId>,
     /// Topics whose last subscriber went, since the last frame.
     idle: Vec<TopicId>,
-    /// Topics with rows that move, each once.
-    moving: Vec<TopicId>,
+    /// By topic number, apart from `list` because a frame in which everything moves looks at nothing else.
+    classes: Vec<Option<Class>>,
+    /// Where entities are known.
+    pub(crate) spots: Spots,
+    /// Known rows that have changed since the last frame.
+    pub(crate) dirty: DirtyRows,
+    /// Rows that move.
+    pub(crate) moving: Moving,
     /// Topics with snapshots that are kept, and when these were made; oldest first.
     cached: VecDeque<(Timestamp, TopicId)>,
     /// The tick of the last frame.
@@ -34,9 +43,23 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// No topics; their numbers rest for `rest` before they are used again.
-    pub(crate) fn new(rest: Duration) -> Self {
-        Self { rest, ..Self::default() }
+    /// No topics; their numbers rest for `rest` before they are used again. Most entities are of `region`.
+    pub(crate) fn new(rest: Duration, region: u16) -> Self {
+        Self {
+            by_key: HashMap::new(),
+            list: Vec::new(),
+            numbers: Slots::default(),
+            queue: Vec::new(),
+            idle: Vec::new(),
+            classes: Vec::new(),
+            spots: Spots::new(region),
+            dirty: DirtyRows::default(),
+            moving: Moving::default(),
+            cached: VecDeque::new(),
+            tick: 0,
+            now: Timestamp(0),
+            rest,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -49,6 +72,22 @@ impl Topics {
 
     pub(crate) fn get_mut(&mut self, id: TopicId) -> &mut Topic {
         self.list[id.0 as usize].as_mut().expect("a topic number is known only while the topic exists")
+    }
+
+    pub(crate) fn get(&self, id: TopicId) -> &Topic {
+        self.list[id.0 as usize].as_ref().expect("a topic number is known only while the topic exists")
+    }
+
+    /// A topic, and where entities are known.
+    pub(crate) fn with_spots(&mut self, id: TopicId) -> (&mut Topic, &mut Spots) {
+        let topic = self.list[id.0 as usize].as_mut();
+        (topic.expect("a topic number is known only while the topic exists"), &mut self.spots)
+    }
+
+    /// The class of a topic; `None` if it has ended.
+    #[inline]
+    pub(crate) fn class(&self, id: TopicId) -> Option<Class> {
+        self.classes[id.0 as usize]
     }
 
     /// One more subscriber; the topic is made if it is the first.
@@ -68,11 +107,13 @@ impl Topics {
     }
 
     fn make(&mut self, key: TopicKey, rules: &Rules) -> TopicId {
-        let number = self.numbers.allocate(self.now, self.rest, u32::MAX);
+        let number = self.numbers.allocate(self.now, self.rest, TOPICS_MAX);
         let id = TopicId(number.expect("sessions are far too few for so many topics"));
         if id.0 as usize >= self.list.len() {
             self.list.resize_with(id.0 as usize + 1, || None);
+            self.classes.resize(id.0 as usize + 1, None);
         }
+        self.classes[id.0 as usize] = Some(key.class());
         self.list[id.0 as usize] = Some(Topic::new(key, rules.columns(key.class()).len()));
         self.by_key.insert(key, id);
         id
@@ -97,8 +138,8 @@ impl Topics {
 
     /// Marks changed fields of a row. An entity without a slot is new; its rows are sent whole anyway.
     pub(crate) fn dirty(&mut self, id: TopicId, entity: EntityId, column: u16, mask: u64) {
-        if let Some(slot) = self.get_mut(id).roster.slot(entity) {
-            self.queue(id).dirty.push(Dirty { column, slot, mask });
+        if let Some(slot) = self.spots.slot(id, entity) {
+            self.dirty.push(KnownRow::new(id, column, slot), mask);
         }
     }
 
@@ -109,12 +150,12 @@ impl Topics {
 
     /// Whether the next frame looks at any topic.
     pub(crate) fn has_news(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.dirty.is_empty()
     }
 
-    /// Takes the topics to look at, for [`Topics::end_frame`] to give the list back: those with marks and newcomers, and in a
-    /// new tick those with rows that move, which may come to rest. Snapshots that are over are forgotten.
-    pub(crate) fn take_queue(&mut self, tick: u64) -> Vec<TopicId> {
+    /// Takes the topics in which entities may have come or gone, in order, for [`Topics::end_frame`] to give the list back: those with
+    /// marks, events and newcomers. Snapshots that are over are forgotten.
+    pub(crate) fn take_queue(&mut self) -> Vec<TopicId> {
         while let Some((made, id)) = self.cached.front().copied() {
             let topic = self.list[id.0 as usize].as_mut();
             if let Some(topic) =
@@ -127,16 +168,13 @@ impl Topics {
             }
             self.cached.pop_front();
         }
-        if tick != self.tick {
-            self.tick = tick;
-            for id in std::mem::take(&mut self.moving) {
-                if let Some(topic) = self.list[id.0 as usize].as_mut() {
-                    topic.moves = false;
-                    self.queue(id);
-                }
-            }
-        }
+        self.queue.sort_unstable();
         std::mem::take(&mut self.queue)
+    }
+
+    /// Begins the frame of a tick; returns whether the last was of another.
+    pub(crate) fn begin_tick(&mut self, tick: u64) -> bool {
+        std::mem::replace(&mut self.tick, tick) != tick
     }
 
     /// A topic has a snapshot that is kept for a while.
@@ -164,10 +202,6 @@ impl Topics {
             topic.queued = false;
             topic.newcomers = 0;
             topic.events.clear();
-            if !topic.moves && !topic.moving.is_empty() {
-                topic.moves = true;
-                self.moving.push(id);
-            }
         }
         self.queue = queue;
         for id in std::mem::take(&mut self.idle) {
@@ -175,6 +209,9 @@ impl Topics {
             // It may have found a subscriber again, or stand in the list twice.
             if let Some(topic) = place.take_if(|topic| topic.subscribers == 0) {
                 ended(id, &topic);
+                topic.roster.members().for_each(|(_, entity)| self.spots.leave(id, entity));
+                self.classes[id.0 as usize] = None;
+                self.moving.forget(id);
                 self.by_key.remove(&topic.key);
                 self.numbers.free(id.0, self.now);
             }

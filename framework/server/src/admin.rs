@@ -19,6 +19,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
+use crate::metrics::ServerMetrics;
+
 /// The socket's name in the data directory.
 pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
 
@@ -42,6 +44,7 @@ enum Request {
     #[serde(rename = "record status")]
     RecordStatus,
     Snapshot,
+    Metrics,
 }
 
 /// The socket's thread. Dropping it ends the thread and removes the socket.
@@ -54,7 +57,7 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// Listens in `data_dir`, which must be ours alone: a socket that an earlier server left is replaced.
-    pub(crate) fn start(data_dir: &Path, control: Control) -> io::Result<Self> {
+    pub(crate) fn start(data_dir: &Path, control: Control, metrics: ServerMetrics) -> io::Result<Self> {
         let path = data_dir.join(ADMIN_SOCKET);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let listener = {
@@ -66,7 +69,7 @@ impl Admin {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = serve(&listener, &control) => {}
+                    () = serve(&listener, &control, &metrics) => {}
                 }
             });
         })?;
@@ -99,10 +102,10 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(listener: &UnixListener, control: &Control) {
+async fn serve(listener: &UnixListener, control: &Control, metrics: &ServerMetrics) {
     loop {
         let served = match listener.accept().await {
-            Ok((stream, _)) => converse(stream, control).await,
+            Ok((stream, _)) => converse(stream, control, metrics).await,
             Err(error) => {
                 // Out of descriptors, most likely: do not spin.
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -115,13 +118,13 @@ async fn serve(listener: &UnixListener, control: &Control) {
     }
 }
 
-async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
+async fn converse(stream: UnixStream, control: &Control, metrics: &ServerMetrics) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     let mut limited = (&mut stream).take(REQUEST_BYTES_MAX);
     tokio::time::timeout(CLIENT_TIME_MAX, limited.read_until(b'\n', &mut line)).await??;
     let answer = match serde_json::from_slice(&line) {
-        Ok(request) => answer(request, control).await.unwrap_or_else(|error| refusal(&error)),
+        Ok(request) => answer(request, control, metrics).await.unwrap_or_else(|error| refusal(&error)),
         Err(error) => refusal(&format!(
             "that is not a request: {error}; send one line such as {{\"do\":\"status\"}}, of at most {REQUEST_BYTES_MAX} bytes"
         )),
@@ -131,10 +134,11 @@ async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
     tokio::time::timeout(CLIENT_TIME_MAX, stream.get_mut().write_all(&bytes)).await?
 }
 
-async fn answer(request: Request, control: &Control) -> Result<Value, String> {
+async fn answer(request: Request, control: &Control, metrics: &ServerMetrics) -> Result<Value, String> {
     let said = |error: ControlError| error.to_string();
     match request {
         Request::Status => Ok(status(&control.status().await.map_err(said)?)),
+        Request::Metrics => Ok(counted(metrics.snapshot().values())),
         Request::Snapshot => {
             control.snapshot().await.map_err(said)?;
             Ok(json!({ "ok": true }))
@@ -186,6 +190,12 @@ fn status(status: &Status) -> Value {
         "snapshots": storage.snapshots,
         "disk_bytes": storage.disk_bytes,
     })
+}
+
+fn counted(values: Vec<(String, f64)>) -> Value {
+    let metrics: serde_json::Map<_, _> =
+        values.into_iter().map(|(name, value)| (name, json!(value))).collect();
+    json!({ "ok": true, "metrics": metrics })
 }
 
 fn refusal(error: &str) -> Value {

@@ -19,8 +19,10 @@ use evertick_world::{Config as WorldConfig, Module, Simulation};
 use crate::admin::Admin;
 use crate::auth::Secrets;
 use crate::cache::DirectoryCache;
+use crate::check::check;
 use crate::error::{Error, Result};
 use crate::listeners::Ports;
+use crate::metrics::ServerMetrics;
 use crate::open::{Home, open};
 use crate::running::RunningServer;
 
@@ -39,16 +41,16 @@ impl Server {
 #[must_use = "a builder does nothing until `run` or `start`"]
 pub struct ServerBuilder {
     module: Option<(String, Source)>,
-    ports: Ports,
-    connection: ListenerOptions,
+    pub(crate) ports: Ports,
+    pub(crate) connection: ListenerOptions,
     auth: Arc<dyn Authenticate>,
     cache: Option<PathBuf>,
     engine: EngineConfig,
     guest: GuestLimits,
     world: WorldConfig,
     interest: InterestConfig,
-    host: HostConfig,
-    gateway: GatewayConfig,
+    pub(crate) host: HostConfig,
+    pub(crate) gateway: GatewayConfig,
     home: Home,
     durability: DurabilityConfig,
 }
@@ -202,9 +204,11 @@ impl ServerBuilder {
         self.start()?.run_until_signal().await
     }
 
-    /// Loads the module, recovers the world or runs `init`, and starts the threads. Returns when clients can connect.
+    /// Loads the module, recovers the world or runs `init`, and starts the threads. Returns when clients can connect. A setting that is out of
+    /// its bounds is an [`Error::Setting`] before anything else happens.
     pub fn start(self) -> Result<RunningServer> {
         self.ports.check()?;
+        self.check()?;
         let (description, guest) = self.load()?;
         let listeners = self.ports.bind(&self.connection)?;
         let urls = listeners.iter().map(Listener::url).collect();
@@ -233,13 +237,13 @@ impl ServerBuilder {
         }
         let (sender, inbox) = Host::inbox(&self.host);
         let server_description = Arc::new(ServerDescription::new(&description, tick_us));
-        let metrics = Arc::default();
         let mut host = Host::new(self.host, simulation, interest, &description, inbox, release)?;
         if let Some((journal, opened)) = opened {
             host.keep(journal, opened);
         }
+        let metrics = ServerMetrics { host: host.metrics(), gateway: Arc::default() };
         let admin = match &self.home {
-            Home::Directory(path) => Admin::start(path, host.control())
+            Home::Directory(path) => Admin::start(path, host.control(), metrics.clone())
                 .inspect_err(|error| {
                     tracing::warn!(path = %path.display(), %error, "there is no admin socket in the data directory");
                 })
@@ -252,10 +256,16 @@ impl ServerBuilder {
             self.auth,
             server_description,
             sender,
-            Arc::clone(&metrics),
+            Arc::clone(&metrics.gateway),
         )?;
         *gateway.lock().unwrap_or_else(PoisonError::into_inner) = Some(started);
         RunningServer::start(urls, host, gateway, metrics, admin)
+    }
+
+    /// Whether all settings are within their bounds.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.ports.check_settings()?;
+        check(&self.host, &self.gateway, &self.connection)
     }
 
     fn load(&self) -> Result<(ModuleDescription, WasmGuest)> {

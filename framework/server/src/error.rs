@@ -16,6 +16,16 @@ pub enum Error {
     /// Nobody could connect.
     #[error("a server needs a listener: call `.websocket(address)` before starting it")]
     NoListener,
+    /// A setting is out of its bounds.
+    #[error("the setting {name} is {value}: it must be {bounds}")]
+    Setting {
+        /// Which one: the layer that it is of, and the field.
+        name: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What it may be.
+        bounds: String,
+    },
     /// The module's file could not be read.
     #[error("can't read the module {}: {error}; build it with `cargo build --target wasm32-unknown-unknown` and check the path", path.display())]
     Read {

@@ -18,8 +18,11 @@ mod admin;
 mod auth;
 mod builder;
 mod cache;
+mod check;
 mod error;
 mod listeners;
+mod metrics;
+mod netcode;
 mod open;
 mod running;
 
@@ -31,10 +34,12 @@ pub use evertick_durability::{DirectoryStorage, DurabilityConfig, LogConfig, Sto
 pub use evertick_gateway::{
     Account, Authenticate, GatewayConfig, MetricsSnapshot as GatewaySnapshot, SessionLimits, Unauthorized,
 };
-pub use evertick_host::{HostConfig, HostSnapshot, StorageSnapshot};
+pub use evertick_host::{HostConfig, HostSnapshot, PhasesSnapshot, StorageSnapshot};
 pub use evertick_interest::InterestConfig;
+pub use evertick_metrics::Spread;
 pub use evertick_schema::{EntityId, Identity, SessionId};
 pub use evertick_transport::{ListenerOptions, tls};
 pub use evertick_wasm::{EngineConfig, GuestLimits};
 pub use evertick_world::Config as WorldConfig;
-pub use running::{RunningServer, ServerSnapshot};
+pub use metrics::ServerSnapshot;
+pub use running::RunningServer;

@@ -5,13 +5,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use evertick_durability::LogError;
-use evertick_gateway::{GatewayHandle, Metrics, MetricsSnapshot};
-use evertick_host::{Host, HostMetrics, HostSnapshot};
+use evertick_gateway::GatewayHandle;
+use evertick_host::Host;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::error::{Error, Result};
+use crate::metrics::{ServerMetrics, ServerSnapshot};
 
 /// How long clients have to take their last messages.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -19,21 +20,11 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 /// The stack of the world's thread: guests run on it.
 const WORLD_STACK_BYTES: usize = 8 << 20;
 
-/// The counters of a server at one moment.
-#[derive(Clone, Debug)]
-pub struct ServerSnapshot {
-    /// Of the loop that owns the world.
-    pub host: HostSnapshot,
-    /// Of the sessions.
-    pub gateway: MetricsSnapshot,
-}
-
 /// A handle to a running server. Dropping it stops the server as [`RunningServer::stop`] does.
 pub struct RunningServer {
     urls: Vec<String>,
     gateway: Arc<Mutex<Option<GatewayHandle>>>,
-    gateway_metrics: Arc<Metrics>,
-    host_metrics: Arc<HostMetrics>,
+    metrics: ServerMetrics,
     world: Option<JoinHandle<Result<(), LogError>>>,
     admin: Option<Admin>,
     ended: watch::Receiver<bool>,
@@ -44,10 +35,9 @@ impl RunningServer {
         urls: Vec<String>,
         host: Host,
         gateway: Arc<Mutex<Option<GatewayHandle>>>,
-        gateway_metrics: Arc<Metrics>,
+        metrics: ServerMetrics,
         admin: Option<Admin>,
     ) -> Result<Self> {
-        let host_metrics = host.metrics();
         let (sender, ended) = watch::channel(false);
         let world = std::thread::Builder::new()
             .name("evertick-world".into())
@@ -57,7 +47,7 @@ impl RunningServer {
             let _ended = EndGuard(sender);
             host.run()
         })?;
-        Ok(Self { urls, gateway, gateway_metrics, host_metrics, world: Some(world), admin, ended })
+        Ok(Self { urls, gateway, metrics, world: Some(world), admin, ended })
     }
 
     /// Where it listens: the addresses of WebSockets (`ws://` or `wss://`), then those of QUIC (`quic://`).
@@ -67,7 +57,7 @@ impl RunningServer {
 
     /// The counters now.
     pub fn snapshot(&self) -> ServerSnapshot {
-        ServerSnapshot { host: self.host_metrics.snapshot(), gateway: self.gateway_metrics.snapshot() }
+        self.metrics.snapshot()
     }
 
     /// Waits for a reason to stop: Ctrl-C, SIGTERM, or that the world has ended by itself.

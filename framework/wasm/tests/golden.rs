@@ -15,6 +15,7 @@ use common::bench::NOW;
 use common::sim::Sim;
 use evertick_schema::{Identity, ModuleDescription, SessionId};
 use evertick_world::{Call, CallResult, Caller, Delta};
+use wasmtime::{Engine, Linker, Module, Store, TypedFunc};
 
 fn guest() -> Vec<u8> {
     wat::parse_str(fs::read_to_string(golden("guest.wat")).unwrap()).unwrap()
@@ -130,4 +131,40 @@ fn a_run_with_commands() {
     let view = &delta.events[0].bytes;
     check("view.hex", &hex(view));
     check("run.txt", &lines(&sim, &delta));
+}
+
+/// What a client does: an instance of its own, whose imports trap; bytes where `evertick_alloc` said; `evertick_predict`.
+#[test]
+fn a_prediction() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, guest()).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.define_unknown_imports_as_traps(&module).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let memory = instance.get_memory(&mut store, "memory").unwrap();
+    let alloc = instance.get_typed_func::<u32, u32>(&mut store, "evertick_alloc").unwrap();
+    let predict = instance.get_typed_func(&mut store, "evertick_predict").unwrap();
+    let predict = predict as TypedFunc<(u32, u32, u32, u32, u32, f32), ()>;
+
+    // Position (1, 2), steered toward (3, -0.5) for a twentieth of a second.
+    let floats = |x: f32, y: f32| [x.to_le_bytes(), y.to_le_bytes()].concat();
+    let (row, args, seconds) = (floats(1.0, 2.0), floats(3.0, -0.5), 0.05_f32);
+    let (row_at, args_at) = (alloc.call(&mut store, 8).unwrap(), alloc.call(&mut store, 8).unwrap());
+    assert_eq!((row_at % 16, args_at % 16), (0, 0));
+    memory.write(&mut store, row_at as usize, &row).unwrap();
+    memory.write(&mut store, args_at as usize, &args).unwrap();
+    predict.call(&mut store, (0, row_at, 8, args_at, 8, seconds)).unwrap();
+    let mut changed = [0; 8];
+    memory.read(&store, row_at as usize, &mut changed).unwrap();
+    let mut text = String::new();
+    for (name, bytes) in
+        [("row", &row[..]), ("args", &args), ("seconds", &seconds.to_le_bytes()), ("changed", &changed)]
+    {
+        writeln!(text, "{name}\n{}", hex(bytes).trim_end()).unwrap();
+    }
+    check("predict.hex", &text);
+    for (prediction, row_len, args_len) in [(1, 8, 8), (0, 7, 8), (0, 8, 9)] {
+        predict.call(&mut store, (prediction, row_at, row_len, args_at, args_len, seconds)).unwrap_err();
+    }
 }

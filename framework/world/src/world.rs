@@ -163,6 +163,12 @@ impl World {
         self.reads().place(entity)
     }
 
+    /// The place that a row of a spatial type says.
+    #[inline]
+    pub fn place_in(&self, row: RowId, bytes: &[u8]) -> Option<Place> {
+        Some(self.store.rows.get(row.index())?.place?.of(bytes))
+    }
+
     /// The grid cell that the entity counts to: the one it is in, or one that it has not yet left by the
     /// margin.
     pub fn cell(&self, entity: EntityId) -> Option<Cell> {

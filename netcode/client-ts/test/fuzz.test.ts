@@ -1,7 +1,7 @@
 /** Whatever bytes come, the client gives a value or a ProtocolError, soon. */
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { Reader, Writer } from "../src/bytes.ts";
@@ -11,7 +11,7 @@ import { random } from "../src/random.ts";
 import { readReplies } from "../src/replies.ts";
 import { Replica } from "../src/replica.ts";
 import { type ModuleDef, readDescription } from "../src/schema.ts";
-import { FOLDER, goldenBytes, goldenJson } from "./golden.ts";
+import { FOLDER, fromHex, goldenBytes, goldenJson } from "./golden.ts";
 
 /** Reproducible noise: whole numbers from 0 to below a bound. */
 function noise(seed: number): (below: number) => number {
@@ -73,6 +73,38 @@ test("noise behind a message's kind is a value or an error", () => {
     const bytes = Uint8Array.from({ length: below(80) }, () => below(256));
     if (bytes.length > 0) bytes[0] = 0x81 + below(5);
     feed(module, [bytes]);
+  }
+});
+
+interface Fuzzed {
+  populated: string;
+  inputs: { hex: string; rows: number | null }[];
+}
+
+test("what fuzzing has found is understood as in Rust", () => {
+  const { populated, inputs } = JSON.parse(readFileSync(new URL("../fuzzed.json", FOLDER), "utf8")) as Fuzzed;
+  const { module } = corpora[NAMES.indexOf("kinds")]!;
+  for (const { hex, rows } of inputs) {
+    const replica = new Replica(module);
+    const first = readMessage(fromHex(populated));
+    assert.ok(first.kind === "frame");
+    replica.apply(first.reader);
+    let understood: number | null = null;
+    try {
+      const message = readMessage(fromHex(hex));
+      let good = true;
+      if (message.kind === "frame") {
+        replica.apply(message.reader);
+        readReplies(message.reader);
+      } else if (message.kind === "state") {
+        replica.applyState(message);
+        good = replica.stateCounts.messagesMalformed === 0;
+      }
+      if (good) understood = message.kind === "frame" || message.kind === "state" ? replica.tables.reduce((sum, table) => sum + (table?.count ?? 0), 0) : 0;
+    } catch (error) {
+      assert.ok(error instanceof ProtocolError, String((error as Error).stack));
+    }
+    assert.equal(understood, rows, hex);
   }
 });
 

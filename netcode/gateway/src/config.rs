@@ -23,6 +23,9 @@ pub struct GatewayConfig {
     /// Sessions without a connection that are kept for their clients to come back, all together. Beyond that, a lost connection ends
     /// its session. Each has at most 256 KiB of results, and commonly next to nothing.
     pub parked_sessions_max: usize,
+    /// A shard with more than 256 sessions hands them a frame over this time, in turns, so that neither the network nor the clients' messages
+    /// see bursts; the last one sees the world so much later. The work alone may take longer. 0: as fast as it goes.
+    pub spread_time: Duration,
     /// The id of the first session. Ids count up from there; a server that must not see one again after a restart
     /// gives a number beyond the last.
     pub first_session: u64,
@@ -38,6 +41,7 @@ impl Default for GatewayConfig {
             batch_len_max: 1024,
             arrivals_waiting_max: 1024,
             parked_sessions_max: 16 * 1024,
+            spread_time: Duration::from_millis(7),
             first_session: 1,
         }
     }

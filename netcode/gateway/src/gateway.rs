@@ -54,6 +54,7 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
             next_session: AtomicU64::new(config.first_session),
             parked_sessions_max: config.parked_sessions_max,
+            spread_time: config.spread_time,
             directory: Directory::default(),
             running: watch::Sender::new(config.shards.max(1)),
         });

@@ -25,7 +25,7 @@
 //! | bytes waiting for one client, above a soft limit; above the next | it gets no states; its topics with a place fall behind, and are sent anew when it has caught up |
 //! | time without a connection; sessions without one | the session is over |
 //! | results that a client has not acknowledged | the oldest are forgotten; without them it can't resume |
-//! | topics left in a minute | beyond, the session can't be resumed |
+//! | topics left while a session can come back | beyond, the session can't be resumed |
 //! | inputs per second; copies of one input | dropped, and counted; far beyond, the session is closed `Flooding` |
 //! | the host's inbox | a call is answered `Busy`; a new session waits, then is turned away |
 //! | calls in flight of a session | the call is answered `Busy` |
@@ -52,9 +52,11 @@ mod results;
 mod resume;
 mod session;
 mod shard;
+mod usage;
 mod view;
 
 pub use auth::{Account, Authenticate, Unauthorized};
 pub use config::{GatewayConfig, ServerDescription, SessionLimits};
+pub use evertick_metrics::{Counter, Recent, Spread};
 pub use gateway::{Gateway, GatewayError, GatewayHandle};
-pub use metrics::{CLOSE_CODES, Counter, Metrics, MetricsSnapshot};
+pub use metrics::{CLOSE_CODES, Metrics, MetricsSnapshot};

@@ -27,7 +27,7 @@ pub(crate) fn handle(shard: &Shard, session: &mut Session, message: &Bytes) -> R
         }
         (_, true) => {
             metrics.datagrams_refused.add(1);
-            Ok(())
+            useless(session, now)
         }
         (message, false) => obey(shard, session, message.map_err(bad)?, now),
     });
@@ -53,10 +53,15 @@ fn obey(shard: &Shard, session: &mut Session, message: ClientMessage<'_>, now: I
             ask(shard, session, query, now, |outbox, id| outbox.unsubscribe(id, query))
         }
         ClientMessage::Input(inputs) => input(shard, session, inputs, now),
-        ClientMessage::Report(told) => {
-            report(session, told, now, &shard.common.metrics);
-            Ok(())
-        }
+        ClientMessage::Report(told) => report(session, told, now, &shard.common.metrics),
+    }
+}
+
+/// Notes that something came that nobody needs.
+fn useless(session: &mut Session, now: Instant) -> Result<(), End> {
+    match session.useless.ask(now) {
+        Verdict::Flooding => Err(End::close(CloseCode::Flooding, "far too much that is of no use")),
+        Verdict::Granted | Verdict::Limited => Ok(()),
     }
 }
 
@@ -106,26 +111,18 @@ fn input(shard: &Shard, session: &mut Session, inputs: Inputs<'_>, now: Instant)
 }
 
 /// Counts how a client gets along; what comes more often than once a second is not.
-fn report(session: &mut Session, told: Report, now: Instant, metrics: &Metrics) {
+fn report(session: &mut Session, told: Report, now: Instant, metrics: &Metrics) -> Result<(), End> {
     if !session.reports.take(now) {
-        return;
+        return useless(session, now);
     }
     metrics.reports.add(1);
-    let staleness = match told.staleness_us {
-        0..=50_000 => &metrics.reports_staleness_le_50_ms,
-        50_001..=100_000 => &metrics.reports_staleness_le_100_ms,
-        100_001..=250_000 => &metrics.reports_staleness_le_250_ms,
-        _ => &metrics.reports_staleness_above_250_ms,
-    };
-    staleness.add(1);
-    let round_trip = match told.round_trip_us {
-        0..=50_000 => &metrics.reports_round_trip_le_50_ms,
-        50_001..=150_000 => &metrics.reports_round_trip_le_150_ms,
-        _ => &metrics.reports_round_trip_above_150_ms,
-    };
-    round_trip.add(1);
+    metrics.staleness_us.record(told.staleness_us.into());
+    metrics.round_trip_us.record(told.round_trip_us.into());
+    metrics.jitter_us.record(told.jitter_us.into());
+    session.report_use(now, metrics);
     metrics.reported_states_received.add(told.states_received.into());
     metrics.reported_states_lost.add(told.states_lost.into());
+    Ok(())
 }
 
 fn ping(shard: &Shard, session: &mut Session, client_us: u64, now: Instant) -> Result<(), End> {
@@ -151,7 +148,7 @@ fn call(
     let Common { limits, metrics, .. } = &*shard.common;
     if seq <= session.seq {
         metrics.calls_doubled.add(1);
-        return Ok(());
+        return useless(session, now);
     }
     if seq - session.seq > 1 {
         let text = format!("call {seq} came after call {}: calls are numbered without gaps", session.seq);

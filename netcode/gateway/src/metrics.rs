@@ -1,28 +1,8 @@
 //! What the gateway counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that many threads add to.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `count`.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// Takes `count` away, for numbers that go down again.
-    pub fn sub(&self, count: u64) {
-        self.0.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use evertick_metrics::{Counter, Recent, Spread};
 
 /// One of something, counted for as long as it lives.
 pub(crate) struct Counted {
@@ -48,12 +28,34 @@ impl Drop for Counted {
 /// ended without a word.
 pub const CLOSE_CODES: usize = 13;
 
+/// What [`MetricsSnapshot::values`] calls them.
+const CLOSE_NAMES: [&str; CLOSE_CODES] = [
+    "gone",
+    "normal",
+    "bad_message",
+    "too_large",
+    "flooding",
+    "too_slow",
+    "unauthorized",
+    "unsupported",
+    "shutdown",
+    "internal",
+    "timeout",
+    "replaced",
+    "expired",
+];
+
 macro_rules! metrics {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// The gateway's counters, shared by its threads. All but `sessions_open`, `sessions_parked` and `connections_open` only grow.
+    (
+        counters { $($(#[doc = $doc:literal])+ $name:ident,)+ }
+        recent { $($(#[doc = $recent_doc:literal])+ $recent:ident,)+ }
+    ) => {
+        /// What the gateway counts, shared by its threads. All counters but `sessions_open`, `sessions_parked`, `sessions_behind` and
+        /// `connections_open` only grow.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $doc])+ pub $name: Counter,)+
+            $($(#[doc = $recent_doc])+ pub $recent: Recent,)+
             /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
             pub closes: [Counter; CLOSE_CODES],
         }
@@ -62,6 +64,7 @@ macro_rules! metrics {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct MetricsSnapshot {
             $($(#[doc = $doc])+ pub $name: u64,)+
+            $($(#[doc = $recent_doc])+ pub $recent: Spread,)+
             /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
             pub closes: [u64; CLOSE_CODES],
         }
@@ -71,27 +74,37 @@ macro_rules! metrics {
             pub fn snapshot(&self) -> MetricsSnapshot {
                 MetricsSnapshot {
                     $($name: self.$name.get(),)+
+                    $($recent: self.$recent.spread(),)+
                     closes: std::array::from_fn(|code| self.closes[code].get()),
                 }
             }
         }
 
         impl MetricsSnapshot {
-            /// Every counter but `closes`, with its name.
-            pub fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)+].into_iter()
+            /// Every number with its name: counters under theirs, those that are spread as `name.p50` and so on, ends as `closes.code`.
+            pub fn values(&self) -> impl Iterator<Item = (String, u64)> {
+                let counters = [$((stringify!($name), self.$name),)+];
+                let counters = counters.into_iter().map(|(name, value)| (name.to_owned(), value));
+                let recent = [$((stringify!($recent), self.$recent),)+];
+                let recent = recent.into_iter().flat_map(|(name, spread)| spread.values(name));
+                let closes = CLOSE_NAMES.into_iter().zip(self.closes);
+                let closes = closes.map(|(name, count)| (format!("closes.{name}"), count));
+                counters.chain(recent).chain(closes)
             }
         }
     };
 }
 
 metrics! {
+    counters {
     /// Connections that exist now, those without a session yet included.
     connections_open,
     /// Sessions that exist now, parked ones included.
     sessions_open,
     /// Sessions without a connection, which are kept for their clients to come back.
     sessions_parked,
+    /// Sessions with a connection to which topics are not sent at present, because they are beyond its byte budget or it reads too slowly.
+    sessions_behind,
     /// Sessions that were opened.
     sessions_opened,
     /// Connections beyond their listener's limit.
@@ -132,6 +145,12 @@ metrics! {
     calls_doubled,
     /// Pings that were answered.
     pings,
+    /// Bytes of ordered blocks as the world encodes them, once for all who see them.
+    encoded_ordered,
+    /// Bytes of events as the world encodes them, once.
+    encoded_events,
+    /// Bytes of states as the world encodes them, once.
+    encoded_states,
     /// Bytes of what is ordered but for snapshots and events: roster changes, whole rows, rest values, results, message heads.
     bytes_ordered,
     /// Bytes of snapshots, as they were sent.
@@ -150,7 +169,9 @@ metrics! {
     states_without_room,
     /// Messages of states that were sent as datagrams, or alone when they were too long for one.
     datagrams_out,
-    /// Messages by datagram that were dropped: they were malformed, or of a kind that must not be lost.
+    /// Messages of states that a connection had taken and dropped because they waited too long to be sent. Counted with reports.
+    datagrams_dropped,
+    /// Messages from clients by datagram that were dropped: they were malformed, or of a kind that must not be lost.
     datagrams_refused,
     /// Inputs that went to the host.
     inputs_forwarded,
@@ -168,30 +189,30 @@ metrics! {
     resumes_refused,
     /// Connections that were lost with more sessions parked than are kept; these sessions ended.
     parks_refused,
+    /// Sessions that nobody came back for in time.
+    parks_expired,
     /// Topics that a session was not sent when it should have been: beyond its byte budget, or its client read too slowly.
     topics_behind,
     /// Topics that the host was asked to send anew, to sessions that were behind or have come back; all of a session count as one.
     resyncs,
     /// Reports of clients that were taken.
     reports,
-    /// Reports whose staleness (99th percentile of the age of what is shown) was at most 50 ms.
-    reports_staleness_le_50_ms,
-    /// Reports whose staleness was above 50 and at most 100 ms.
-    reports_staleness_le_100_ms,
-    /// Reports whose staleness was above 100 and at most 250 ms.
-    reports_staleness_le_250_ms,
-    /// Reports whose staleness was above 250 ms.
-    reports_staleness_above_250_ms,
-    /// Reports whose round trip took at most 50 ms.
-    reports_round_trip_le_50_ms,
-    /// Reports whose round trip took above 50 and at most 150 ms.
-    reports_round_trip_le_150_ms,
-    /// Reports whose round trip took above 150 ms.
-    reports_round_trip_above_150_ms,
     /// State messages that clients reported to have received.
     reported_states_received,
     /// State messages that clients reported to have lost.
     reported_states_lost,
+    }
+    recent {
+    /// How old what clients show is, in microseconds: the 99th percentile since each one's last report, of the reports of the last ten seconds.
+    staleness_us,
+    /// The time to a client and back, in microseconds, of the same reports.
+    round_trip_us,
+    /// How much that time varies, in microseconds, of the same reports.
+    jitter_us,
+    /// How much of its byte budget a session was sent between two reports, in thousandths; what is ordered may take it beyond 1000. Nothing while
+    /// there is no budget.
+    budget_use_permille,
+    }
 }
 
 macro_rules! tally {
@@ -233,6 +254,8 @@ tally! {
 
 #[cfg(test)]
 mod tests {
+    use evertick_protocol::CloseCode;
+
     use super::*;
 
     #[test]
@@ -244,6 +267,14 @@ mod tests {
         metrics.closes[4].add(1);
         let snapshot = metrics.snapshot();
         assert_eq!((snapshot.bytes_out, snapshot.sessions_open, snapshot.closes[4]), (5, 1, 1));
-        assert!(snapshot.values().any(|value| value == ("bytes_out", 5)));
+        let values: Vec<_> = snapshot.values().collect();
+        for (name, value) in [("bytes_out", 5), ("closes.flooding", 1), ("staleness_us.count", 0)] {
+            assert!(values.contains(&(name.to_owned(), value)), "{name}: {values:?}");
+        }
+        let named = |code: CloseCode| CLOSE_NAMES[code as usize];
+        assert_eq!(
+            [CloseCode::Normal, CloseCode::TooSlow, CloseCode::Expired].map(named),
+            ["normal", "too_slow", "expired"]
+        );
     }
 }

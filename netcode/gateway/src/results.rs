@@ -1,6 +1,7 @@
 //! What a client may not have got yet, should its connection be lost: the results of its calls, and which topics it has no more.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use evertick_protocol::{CallOutcome, CallReply, FramePacker, TopicId};
 
@@ -9,11 +10,11 @@ use evertick_protocol::{CallOutcome, CallReply, FramePacker, TopicId};
 const RESULTS_MAX: usize = 512;
 const RESULTS_BYTES_MAX: usize = 256 * 1024;
 
-/// Topics that were left are remembered for so long, in microseconds of the world's time: whatever was sent earlier has arrived, or its
+/// Topics that were left are remembered for as long as a session is kept, and so much longer: whatever was sent earlier has arrived, or its
 /// connection would have been found dead before.
-const LEFT_TIME_US: i64 = 60_000_000;
-/// Topics that are remembered; a session that leaves more in that time can't be resumed.
-const LEFT_MAX: usize = 2048;
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Topics that are remembered; a session that leaves more in that time can't be resumed until that is so long ago.
+const LEFT_MAX: usize = 4096;
 
 /// A session's results, in the order in which they are sent. They are numbered from 1 by their place in it.
 #[derive(Debug, Default)]
@@ -90,32 +91,41 @@ fn bytes_of(reply: &CallReply) -> usize {
 }
 
 /// The topics that a session has left of late: it may not have heard of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Departed {
-    /// With the world's time, ascending. A topic may be there twice, and may have been entered again.
-    left: VecDeque<(i64, TopicId)>,
-    /// Whether one was forgotten that should not have been.
-    incomplete: bool,
+    /// How long topics are remembered, in seconds of the world's time.
+    time_s: u32,
+    /// With the world's second, ascending. A topic may be there twice, and may have been entered again.
+    left: VecDeque<(u32, TopicId)>,
+    /// When the last one was left that was forgotten and should not have been.
+    forgotten_s: Option<u32>,
 }
 
 impl Departed {
-    pub(crate) fn add(&mut self, topic: TopicId, time_us: i64) {
-        while self.left.front().is_some_and(|(left, _)| time_us.saturating_sub(*left) > LEFT_TIME_US) {
-            self.left.pop_front();
-        }
-        if self.left.len() >= LEFT_MAX {
-            self.left.pop_front();
-            self.incomplete = true;
-        }
-        self.left.push_back((time_us, topic));
+    /// Nothing left yet, by a session that is kept for `resume_time` without a connection.
+    pub(crate) fn new(resume_time: Duration) -> Self {
+        let time_s = u32::try_from((resume_time + SILENCE_MAX).as_secs()).unwrap_or(u32::MAX);
+        Self { time_s, left: VecDeque::new(), forgotten_s: None }
     }
 
-    /// The topics, each once; `None` when some are not known any more. From now on what is older than a minute is as if the client knew it.
+    pub(crate) fn add(&mut self, topic: TopicId, time_us: i64) {
+        let now_s = u32::try_from(time_us / 1_000_000).unwrap_or(0);
+        let time_s = self.time_s;
+        let is_old = |left_s: u32| now_s.saturating_sub(left_s) > time_s;
+        while self.left.pop_front_if(|(left_s, _)| is_old(*left_s)).is_some() {}
+        self.forgotten_s = self.forgotten_s.filter(|left_s| !is_old(*left_s));
+        if self.left.len() >= LEFT_MAX {
+            self.forgotten_s = self.left.pop_front().map(|(left_s, _)| left_s);
+        }
+        self.left.push_back((now_s, topic));
+    }
+
+    /// The topics, each once; `None` when some are not known any more. What is older than is remembered the client knows.
     pub(crate) fn topics(&self) -> Option<Vec<TopicId>> {
         let mut topics: Vec<_> = self.left.iter().map(|(_, topic)| *topic).collect();
         topics.sort_unstable();
         topics.dedup();
-        (!self.incomplete).then_some(topics)
+        self.forgotten_s.is_none().then_some(topics)
     }
 }
 
@@ -175,14 +185,23 @@ mod tests {
     }
 
     #[test]
-    fn topics_are_remembered_for_a_minute_and_not_too_many() {
-        let mut departed = Departed::default();
+    fn topics_are_remembered_for_as_long_as_a_session_can_come_back_and_not_too_many() {
+        let mut departed = Departed::new(Duration::from_secs(30));
+        let time_us = 90_000_000;
         departed.add(TopicId(3), 0);
         departed.add(TopicId(9), 1_000_000);
-        departed.add(TopicId(2), LEFT_TIME_US + 1);
-        departed.add(TopicId(9), LEFT_TIME_US + 2);
-        assert_eq!(departed.topics(), Some(vec![TopicId(2), TopicId(9)]));
-        (0..LEFT_MAX as u32).for_each(|topic| departed.add(TopicId(topic), LEFT_TIME_US + 3));
+        departed.add(TopicId(4), time_us);
+        assert_eq!(departed.topics(), Some(vec![TopicId(3), TopicId(4), TopicId(9)]));
+        let later_us = time_us + 1_000_000;
+        departed.add(TopicId(2), later_us);
+        departed.add(TopicId(9), later_us);
+        let expected: Vec<_> = [2, 4, 9].map(TopicId).into();
+        assert_eq!(departed.topics(), Some(expected), "the third is forgotten, the ninth was left again");
+        (0..LEFT_MAX as u32).for_each(|topic| departed.add(TopicId(topic), later_us));
         assert_eq!(departed.topics(), None);
+        departed.add(TopicId(7), later_us + time_us);
+        assert_eq!(departed.topics(), None);
+        departed.add(TopicId(8), later_us + time_us + 1_000_000);
+        assert_eq!(departed.topics(), Some(vec![TopicId(7), TopicId(8)]));
     }
 }

@@ -141,7 +141,10 @@ pub(crate) async fn park(shard: &Rc<Shard>, session: &RefCell<Session>, error: T
     match outcome {
         Ok(Err(end)) => end,
         // Without a connection there are no messages.
-        Ok(Ok(_)) | Err(_) => End::Gone(error),
+        Ok(Ok(_)) | Err(_) => {
+            shard.common.metrics.parks_expired.add(1);
+            End::Gone(error)
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::metrics::{Counted, Metrics, Tally};
 use crate::outbox::Outbox;
 use crate::packing::{Pace, Packer, Room, Stream};
 use crate::resume::Resumption;
+use crate::usage::Usage;
 
 /// A connection, counted for as long as it lives.
 pub(crate) struct Line {
@@ -70,6 +71,7 @@ pub(crate) struct Session {
     end: Option<End>,
     /// Whether it takes frames before the disk has what they tell.
     pub(crate) unconfirmed: bool,
+    usage: Usage,
     stream: Stream,
     limits: SessionLimits,
     pub(crate) identity: Identity,
@@ -79,6 +81,8 @@ pub(crate) struct Session {
     pub(crate) calls: Budget,
     pub(crate) pings: Budget,
     pub(crate) reports: Bucket,
+    /// What is heard and of no use: calls that came already, reports that come too often, datagrams that should not be any.
+    pub(crate) useless: Budget,
     pub(crate) inputs: InputFilter,
     pub(crate) calls_in_flight: u32,
     /// Answers to calls of the message at hand that do not go to the host.
@@ -109,6 +113,13 @@ impl Session {
                 now,
             ),
             reports: Bucket::new(1, 2, now),
+            // A client that comes back sends the calls again that have no results yet.
+            useless: Budget::new(
+                limits.calls_per_second,
+                limits.calls_in_flight_max.saturating_mul(4),
+                limits.calls_refused_max,
+                now,
+            ),
             inputs: InputFilter::new(limits.inputs_per_second, now),
             calls_in_flight: 0,
             failed: Vec::new(),
@@ -117,6 +128,7 @@ impl Session {
             line: Some(line),
             limits,
             stream: Stream::new(id, &limits, now),
+            usage: Usage::new(now),
             waker: Waker::noop().clone(),
             end: None,
             successor: None,
@@ -200,6 +212,19 @@ impl Session {
 
     pub(crate) fn connect(&mut self, line: Line) {
         self.line = Some(line);
+        self.usage = Usage::new(Instant::now());
+    }
+
+    /// Whether topics are not sent for now, to a client that is there.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.line.is_some() && self.stream.is_behind()
+    }
+
+    /// Counts what was sent since the last time, and what the connection has dropped of it.
+    pub(crate) fn report_use(&mut self, now: Instant, metrics: &Metrics) {
+        let Some(line) = &self.line else { return };
+        let dropped = line.connection.signals().latest_dropped;
+        self.usage.report(self.limits.bytes_per_second, dropped, now, metrics);
     }
 
     /// Queues and writes a message that is not a frame.
@@ -331,8 +356,10 @@ impl Session {
 
     fn send(&mut self, lane: Lane, message: &[Bytes], tally: &mut Tally) {
         let Some(line) = &mut self.line else { return };
+        let bytes = message.iter().map(|part| part.len() as u64).sum();
         tally.messages_out += 1;
-        tally.bytes_out += message.iter().map(|part| part.len() as u64).sum::<u64>();
+        tally.bytes_out += bytes;
+        self.usage.sent(bytes);
         line.connection.send(lane, message);
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
@@ -31,10 +32,8 @@ use crate::session::{End, Session};
 const SESSIONS_AT_ONCE: usize = 64;
 /// Of these, so many are looked at before the first is handed its frame: what all need together fits the nearest cache.
 const SESSIONS_TOUCHED: usize = 16;
-/// With more sessions than these, a frame is spread over [`SPREAD_TIME`], so that the network and the clients' messages see no bursts.
+/// With more sessions than these, a frame is spread over [`GatewayConfig::spread_time`](crate::GatewayConfig::spread_time), so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
-/// So much later than the first the last session is handed a frame, if the work alone does not take longer.
-const SPREAD_TIME: Duration = Duration::from_millis(7);
 /// Timers are not finer than this, and late by as much.
 const TIMER_STEP: Duration = Duration::from_millis(1);
 
@@ -105,6 +104,7 @@ pub(crate) struct Common {
     /// The next session's id.
     pub(crate) next_session: AtomicU64,
     pub(crate) parked_sessions_max: usize,
+    pub(crate) spread_time: Duration,
     pub(crate) directory: Directory,
     /// How many shards have not stopped. A connection's socket is of the shard that took it up, even when its session is of another:
     /// so none goes before all are done.
@@ -125,6 +125,8 @@ pub(crate) struct Shard {
     unconfirmed: Cell<Clock>,
     /// In the order in which they were opened, so that handing out a frame goes through memory much as it was allotted.
     pub(crate) sessions: RefCell<BTreeMap<SessionId, Rc<RefCell<Session>>>>,
+    /// How many of them were behind when they were handed the last frame.
+    behind: Cell<u64>,
     /// On its way to the host.
     pub(crate) outbox: Outbox,
     pub(crate) shared: Arc<Shared>,
@@ -157,6 +159,7 @@ pub(crate) async fn run(common: Arc<Common>, mut feed: Feed) -> usize {
         confirmed: Cell::default(),
         unconfirmed: Cell::default(),
         sessions: RefCell::default(),
+        behind: Cell::default(),
         outbox: Outbox::new(feed.inbox, feed.batch_len_max),
         shared,
     });
@@ -225,41 +228,61 @@ impl Shard {
             return;
         }
         warm_up(frame);
+        if self.number == 0 && audience != Audience::Unconfirmed {
+            self.count_encoded(frame);
+        }
+        let mut behind = 0;
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
         let (len, last) = {
             let sessions = self.sessions.borrow();
             (sessions.len(), sessions.keys().next_back().copied())
         };
-        let Some(last) = last else { return };
         let mut packer = Packer::default();
         let chunks = len.div_ceil(SESSIONS_AT_ONCE);
-        let mut next = SessionId(0);
-        for number in 0.. {
+        let mut left = last.map(|last| SessionId(0)..=last);
+        for number in 0_u32.. {
+            let Some(ids) = left else { break };
             if number > 0 {
                 // What clients say is heard in between.
                 tokio::task::yield_now().await;
             }
             // The next frame waits already: no time to lose.
             if chunks * SESSIONS_AT_ONCE > SESSIONS_UNSPREAD_MAX && frames.is_empty() {
-                let due = now + SPREAD_TIME.mul_f64(f64::from(number) / chunks as f64);
+                let due = now + self.common.spread_time.mul_f64(f64::from(number) / chunks as f64);
                 if due.saturating_duration_since(std::time::Instant::now()) >= TIMER_STEP {
                     tokio::time::sleep_until(due.into()).await;
                 }
             }
             // A stretch of writes: the runtime's budget for one task would have them refused half-way.
             let pack = tokio::task::unconstrained(poll_fn(|_| {
-                Poll::Ready(self.deliver_to_some(frame, audience, next..=last, &mut packer, now))
+                Poll::Ready(self.deliver_to_some(frame, audience, ids.clone(), &mut packer, now))
             }));
-            let done = pack.await;
+            let (done, behind_now) = pack.await;
+            behind += behind_now;
             packer.tally.tell(&self.common.metrics);
-            match done {
-                Some(done) if done < last => next = SessionId(done.0 + 1),
-                _ => break,
-            }
+            let next = done.filter(|done| done < ids.end());
+            left = next.map(|done| SessionId(done.0 + 1)..=*ids.end());
         }
+        let before = self.behind.replace(behind);
+        self.common.metrics.sessions_behind.sub(before);
+        self.common.metrics.sessions_behind.add(behind);
     }
 
-    /// Gives a frame to the first of these sessions, and returns which was the last; `None` when there are none.
+    /// Counts what the world has encoded, once for all shards.
+    fn count_encoded(&self, frame: &Frame) {
+        let (mut ordered, mut events) = (0, 0);
+        for (_, blocks) in frame.topics.all_blocks() {
+            ordered += blocks.ordered.as_ref().map_or(0, Bytes::len);
+            events += blocks.events.as_ref().map_or(0, Bytes::len);
+        }
+        let states = frame.topics.bytes() - ordered - events;
+        let metrics = &self.common.metrics;
+        metrics.encoded_ordered.add(ordered as u64);
+        metrics.encoded_events.add(events as u64);
+        metrics.encoded_states.add(states as u64);
+    }
+
+    /// Gives a frame to the first of these sessions. Returns which was the last, if there are any, and how many were behind then.
     fn deliver_to_some<'f>(
         &self,
         frame: &'f Frame,
@@ -267,7 +290,8 @@ impl Shard {
         ids: RangeInclusive<SessionId>,
         packer: &mut Packer<'f>,
         now: std::time::Instant,
-    ) -> Option<SessionId> {
+    ) -> (Option<SessionId>, u64) {
+        let mut behind = 0;
         let sessions = self.sessions.borrow();
         let some: Vec<_> = sessions.range(ids).take(SESSIONS_AT_ONCE).collect();
         for some in some.chunks(SESSIONS_TOUCHED) {
@@ -282,9 +306,10 @@ impl Shard {
                 if audience.has(session.unconfirmed) {
                     session.deliver(frame, packer, now, &self.outbox, &self.common.metrics);
                 }
+                behind += u64::from(session.is_behind());
             }
         }
-        some.last().map(|(id, _)| **id)
+        (some.last().map(|(id, _)| **id), behind)
     }
 
     /// Ends every session, and returns how many had not ended already.

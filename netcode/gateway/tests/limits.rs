@@ -19,6 +19,7 @@ suite!(Loopback over_loopback, WebSocket over_websocket, Quic over_quic: [
     inputs_come_to_the_host_once,
     a_flood_of_inputs_ends_a_session,
     reports_are_counted_once_a_second,
+    floods_of_what_is_skipped_end_a_session,
     a_full_inbox_is_busy,
     calls_in_flight_have_a_bound
 ]);
@@ -125,7 +126,31 @@ async fn reports_are_counted_once_a_second(over: Over) {
     client.until_results(1).await;
     let metrics = host.metrics();
     assert_eq!((metrics.reports, metrics.reported_states_received), (2, 14));
-    assert_eq!((metrics.reports_staleness_le_100_ms, metrics.reports_round_trip_above_150_ms), (2, 2));
+    for (spread, value) in [(metrics.staleness_us, 80_000), (metrics.round_trip_us, 200_000)] {
+        assert_eq!(spread.count, 2);
+        assert!(spread.p50.abs_diff(value) < value / 50, "{spread:?}");
+    }
+}
+
+async fn floods_of_what_is_skipped_end_a_session(over: Over) {
+    let host = serve(
+        over,
+        &with_limits(|limits| {
+            limits.calls_per_second = 1;
+            limits.calls_in_flight_max = 10;
+            limits.calls_refused_max = 10;
+        }),
+    );
+    for skipped in [
+        ClientMessage::Call { seq: 1, reducer: Spawn::NUMBER, args: &[] },
+        ClientMessage::Report(Report::default()),
+    ] {
+        let mut client = Raw::open(host.connection().await, b"ann").await;
+        for _ in 0..60 {
+            send(&mut *client.connection, &skipped).await;
+        }
+        assert_eq!(client.until_closed().await.code, CloseCode::Flooding, "{skipped:?}");
+    }
 }
 
 async fn a_full_inbox_is_busy(over: Over) {

@@ -88,6 +88,8 @@ fn feed_all(bytes: &[u8]) {
     bounded(decoders::changed_frame, bytes);
     bounded(decoders::snapshot, bytes);
     bounded(decoders::states, bytes);
+    bounded(decoders::arguments, bytes);
+    bounded(decoders::description, bytes);
 }
 
 /// The golden messages, with those parts also alone that the decoders take.
@@ -111,6 +113,7 @@ fn corpus() -> Vec<Vec<u8>> {
             corpus.push(message);
         }
     }
+    corpus.push(support::description::kinds().to_json());
     corpus.sort();
     corpus
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod gate;
+mod steering;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -56,7 +56,7 @@ enum Part {
 /// A benchmark: the names it reports, and how.
 type Bench = (&'static [&'static str], fn(&Path) -> Result<Vec<Measure>>);
 
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 11] = [
     (&["transfer.in_process"], transfer::run),
     (&["sweep.100k", "sweep.100k.vs_native"], sweep::run),
     (&["memory.per_entity"], memory::run),
@@ -86,6 +86,7 @@ const BENCHES: [Bench; 10] = [
         crowd::hotspot,
     ),
     (&["crowd.quic.capacity"], crowd::capacity),
+    (&["memory.per_session.quic", "memory.per_session.ws"], crowd::memory),
 ];
 
 fn main() -> Result {

@@ -43,6 +43,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
+    /// Prints what a running server counts
+    ///
+    /// A line for each number: its name and its value. The guide for studios says what each means.
+    Metrics {
+        /// Watch for so long, and print by how much each number has changed a second
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        over: Option<u64>,
+        #[command(flatten)]
+        data: Data,
+    },
     /// Starts, ends and shows exact recordings of a running server
     #[command(subcommand)]
     Record(RecordCommand),

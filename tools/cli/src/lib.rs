@@ -2,17 +2,20 @@
 //!
 //! A library so that tests have the program under a name of their own; all that is public is [`run`].
 
+mod admin;
 mod args;
 mod backup;
 mod directory;
 mod inspect;
 mod log;
+mod metrics;
 mod outcome;
 mod record;
 mod replay;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -33,6 +36,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Log(command) => log::run(command),
         Command::Backup { to, data } => backup::back_up(&data.directory, to),
         Command::Restore { from, data } => backup::restore(from, data),
+        Command::Metrics { over, data } => metrics::run(&data.directory, over.map(Duration::from_secs)),
         Command::Record(command) => record::run(command),
         Command::Replay { recording, module } => replay::run(recording, module),
     };

@@ -1,4 +1,4 @@
-//! One bot: walks to nodes it sees, gathers, talks now and then, and watches the others.
+//! One bot: walks or steers to nodes it sees, gathers, talks now and then, and watches the others.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,8 @@ use bitcraft_lite::accounts::{Avatar, join};
 use bitcraft_lite::chat::{Said, say};
 use bitcraft_lite::gathering::{Node, gather};
 use bitcraft_lite::movement::{Position, Walk, walk_to};
-use evertick_client::{CallError, Client, ConnectOptions, RowTypeError, Statistics};
+use bitcraft_lite::steering::{Body, steer, stride};
+use evertick_client::{CallError, Client, ConnectOptions, PredictError, Statistics};
 use evertick_schema::{Call, EntityId};
 use glam::Vec2;
 use tokio::sync::watch;
@@ -15,6 +16,11 @@ use tokio::sync::watch;
 const ARM_METERS: f32 = 2.0;
 /// The farthest that another avatar may be off its first sighting without having moved, in metres.
 const MOVED_METERS: f32 = 0.5;
+/// One bot in so many steers to what is near, as a player with keys does.
+const STEERS: u32 = 3;
+/// How far is near, in metres, and how many ticks a bot steers for at most.
+const STEER_METERS: f32 = 12.0;
+const STEER_TICKS_MAX: u32 = 80;
 /// What bots talk about.
 const LINES: [&str; 4] = ["hello there", "nice trees", "lots of berries here", "anyone near the shore?"];
 
@@ -83,7 +89,7 @@ struct Bot<'a> {
 }
 
 impl Bot<'_> {
-    async fn live(&mut self) -> Result<(), RowTypeError> {
+    async fn live(&mut self) -> Result<(), PredictError> {
         let name = format!("Bot {}", self.number);
         let Some(me) = self.call(join::call(name)).await else { return Ok(()) };
         self.me = me;
@@ -101,7 +107,7 @@ impl Bot<'_> {
     }
 
     /// Whether anybody else is somewhere else than when first seen.
-    fn watch(&mut self, firsts: &mut Vec<(EntityId, Vec2)>) -> Result<(), RowTypeError> {
+    fn watch(&mut self, firsts: &mut Vec<(EntityId, Vec2)>) -> Result<(), PredictError> {
         for (other, (_, position)) in self.client.query::<(Avatar, Position)>()? {
             if other == self.me {
                 continue;
@@ -114,7 +120,7 @@ impl Bot<'_> {
         Ok(())
     }
 
-    async fn act(&mut self) -> Result<(), RowTypeError> {
+    async fn act(&mut self) -> Result<(), PredictError> {
         let Some(Position { at: here }) = self.client.get(self.me)? else { return Ok(()) };
         if self.client.get::<Walk>(self.me)?.is_some() {
             return Ok(());
@@ -142,8 +148,12 @@ impl Bot<'_> {
                 let choice =
                     if self.report.gathered == 0 && self.blocked == 0 { 1 } else { 6 + self.blocked };
                 let nearest = nodes.len().min(choice) as u64;
-                let (_, _, at) = nodes[self.dice.below(nearest) as usize];
-                let walks = self.call(walk_to::call(at.x, at.y)).await.is_some();
+                let (meters, _, at) = nodes[self.dice.below(nearest) as usize];
+                let walks = if self.number.is_multiple_of(STEERS) && meters < STEER_METERS {
+                    self.steer_to(at).await?
+                } else {
+                    self.call(walk_to::call(at.x, at.y)).await.is_some()
+                };
                 self.blocked = if walks { 0 } else { self.blocked + 4 };
             }
             None => {
@@ -152,6 +162,25 @@ impl Bot<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Steers to a place by what is foretold, which is the module's own function. Returns whether it got there.
+    async fn steer_to(&mut self, to: Vec2) -> Result<bool, PredictError> {
+        let step = |body: &mut Body, input: &steer::Call, seconds: f32| stride(body, input.toward, seconds);
+        let body = self.client.predict(self.me, step)?;
+        let mut there = false;
+        for _ in 0..STEER_TICKS_MAX {
+            let Some(Body { at, .. }) = body.get() else { break };
+            there = at.distance(to) <= ARM_METERS;
+            // Zero at the end: it stops.
+            let toward = if there { Vec2::ZERO } else { to - at };
+            self.client.input(steer::call(toward))?;
+            if there {
+                break;
+            }
+            tokio::time::sleep(self.client.tick_length()).await;
+        }
+        Ok(there)
     }
 
     /// Calls and counts. `None` when it was not done.

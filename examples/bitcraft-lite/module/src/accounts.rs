@@ -4,6 +4,7 @@ use evertick_module::prelude::*;
 
 use crate::gathering::Bag;
 use crate::movement::{Position, Walk};
+use crate::steering::{Body, Steering};
 use crate::terrain::terrain;
 
 /// How far a player sees, in metres.
@@ -88,6 +89,8 @@ fn disconnected(ctx: &mut Ctx) -> Result<(), NoRefusal> {
         ctx.remove::<Position>(account.player);
         ctx.remove::<Avatar>(account.player);
         ctx.remove::<Walk>(account.player);
+        ctx.remove::<Body>(account.player);
+        ctx.remove::<Steering>(account.player);
     }
     ctx.set(entity, account);
     Ok(())
@@ -98,7 +101,9 @@ fn appear(ctx: &mut Ctx, account: &Account) {
     if !ctx.has::<Position>(player) {
         let hue =
             u32::from_le_bytes([account.identity.0[0], account.identity.0[1], account.identity.0[2], 0]);
-        ctx.set(player, Position { at: account.last });
+        let (seed, at) = (terrain(ctx).seed(), account.last);
+        ctx.set(player, Body { seed, at });
+        ctx.set(player, Position { at });
         ctx.set(player, Avatar { color: hue | 0x40_40_40, name: account.name.clone() });
     }
     ctx.focus(Focus::Entity { entity: player, radius: VIEW_METERS });

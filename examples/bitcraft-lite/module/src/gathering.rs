@@ -12,8 +12,8 @@ pub struct Node {
     pub charges: u32,
 }
 
-/// When a bare node has grown back.
-#[component(visible = near)]
+/// When a bare node has grown back: of interest to who stands near.
+#[component(visible = near, detail)]
 pub struct Regrowing {
     pub at: Timestamp,
 }

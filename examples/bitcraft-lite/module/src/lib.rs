@@ -1,4 +1,4 @@
-//! A small BitCraft: a generated island, players that walk, gather and talk, creatures that roam.
+//! A small BitCraft: a generated island, players that walk, steer, gather and talk, creatures that roam.
 //!
 //! Each file is one plugin; the module is their sum.
 
@@ -9,6 +9,7 @@ pub mod chat;
 pub mod creatures;
 pub mod gathering;
 pub mod movement;
+pub mod steering;
 pub mod terrain;
 
 evertick_module::export_module! {
@@ -16,6 +17,7 @@ evertick_module::export_module! {
     plugins: [
         terrain::PLUGIN,
         movement::PLUGIN,
+        steering::PLUGIN,
         accounts::PLUGIN,
         gathering::PLUGIN,
         creatures::PLUGIN,

@@ -2,6 +2,7 @@
 
 use evertick_module::prelude::*;
 
+use crate::steering::{Body, Steering};
 use crate::terrain::{in_world, terrain};
 
 /// Where something is, in metres. After a crash, where it was a few seconds before.
@@ -11,8 +12,8 @@ pub struct Position {
     pub at: Vec2,
 }
 
-/// A walk along a segment. Clients that know it can draw the way. It ends with the process: nobody is connected then.
-#[component(visible = near, transient)]
+/// A walk along a segment. Clients close by can draw the way. It ends with the process: nobody is connected then.
+#[component(visible = near, detail, transient)]
 pub struct Walk {
     pub from: Vec2,
     pub to: Vec2,
@@ -38,7 +39,7 @@ pub enum WalkRefusal {
     Water,
 }
 
-/// Starts walking to a point, from wherever one is now.
+/// Starts walking to a point, from wherever one is now; until one steers.
 #[reducer(rate = "20/s")]
 fn walk_to(ctx: &mut Ctx, x: f32, y: f32) -> Result<(), WalkRefusal> {
     let player = ctx.player()?;
@@ -49,6 +50,7 @@ fn walk_to(ctx: &mut Ctx, x: f32, y: f32) -> Result<(), WalkRefusal> {
     ensure!(terrain(ctx).is_walkable(from, to), WalkRefusal::Water);
     let started = ctx.now();
     let arrives = started + Duration::from_secs_f32(meters / WALK_SPEED);
+    ctx.remove::<Steering>(player);
     ctx.set(player, Walk { from, to, started, arrives });
     Ok(())
 }
@@ -58,20 +60,22 @@ fn walk_to(ctx: &mut Ctx, x: f32, y: f32) -> Result<(), WalkRefusal> {
 fn stop(ctx: &mut Ctx) -> Result<(), WalkRefusal> {
     let player = ctx.player()?;
     ctx.remove::<Walk>(player);
+    ctx.remove::<Steering>(player);
     Ok(())
 }
 
 /// Moves everyone who walks.
 #[system]
-fn walk(now: Now, mut commands: Commands, mut walkers: Query<(EntityId, &Walk, &mut Position)>) {
-    for (entity, walk, position) in &mut walkers {
+fn walk(now: Now, mut commands: Commands, mut walkers: Query<(EntityId, &Walk, &mut Body, &mut Position)>) {
+    for (entity, walk, body, position) in &mut walkers {
         if now.is_past(walk.arrives) {
-            position.at = walk.to;
+            body.at = walk.to;
             commands.remove::<Walk>(entity);
         } else {
             let share = now.since(walk.started).as_secs_f32() / (walk.arrives - walk.started).as_secs_f32();
-            position.at = walk.from.lerp(walk.to, share.clamp(0.0, 1.0));
+            body.at = walk.from.lerp(walk.to, share.clamp(0.0, 1.0));
         }
+        position.at = body.at;
     }
 }
 

@@ -63,6 +63,11 @@ impl Terrain {
         Self { seed }
     }
 
+    /// What [`Self::new`] was given.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Height from 0 to 1. The world's edge is sea.
     pub fn height(&self, at: Vec2) -> f32 {
         let hills = fractal(self.seed, at / 180.0, 5);

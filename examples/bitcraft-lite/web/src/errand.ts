@@ -43,6 +43,11 @@ export class Errand {
     this.call(this.client.call(walk_to, { x: from.x + (at.x - from.x) * share, y: from.y + (at.y - from.y) * share }));
   }
 
+  /** Forgets what was being done: the player does something else. */
+  end(): void {
+    this.node = null;
+  }
+
   /** Strikes when it is time. `now` is in milliseconds; to be called in every picture. */
   step(now: number): void {
     if (this.node === null || now < this.nextStroke) return;

@@ -8,6 +8,7 @@ import { Avatar, Bag, Chunk, Creature, Gathered, Node, Position, Said, say } fro
 import type { Hud } from "./hud.ts";
 import type { Overlay } from "./overlay.ts";
 import { Scene } from "./scene.ts";
+import { Steering } from "./steering.ts";
 
 const ITEMS = [
   ["wood", "#e8c79a"],
@@ -41,6 +42,7 @@ export class Game {
   readonly client: Client;
   readonly me: EntityId;
   readonly camera = new Camera();
+  readonly steering: Steering;
   private readonly canvas: HTMLCanvasElement;
   private readonly context: CanvasRenderingContext2D;
   private readonly hud: Hud;
@@ -62,6 +64,7 @@ export class Game {
     this.overlay = overlay;
     this.scene = new Scene(client);
     this.errand = new Errand(client, me, (message) => hud.toast(message));
+    this.steering = new Steering(client, me, () => this.errand.end());
     this.listen();
     hud.bag(client.get(Bag, me), undefined);
     requestAnimationFrame(this.frame);
@@ -159,13 +162,16 @@ export class Game {
     const { camera, client, scene } = this;
     const tick = client.renderTick(now);
     camera.fit(this.canvas);
-    const place = scene.place(this.me, tick);
+    this.steering.step(now);
+    const told = scene.place(this.me, tick);
+    const place = told && this.steering.place(told, now, seconds);
     if (place) camera.follow(place, seconds);
+    scene.own = place ? { entity: this.me, at: place } : null;
     this.errand.step(now);
     const hovered = this.mouse ? scene.nodeAt(camera.toWorld(this.mouse.x, this.mouse.y)) : undefined;
     this.canvas.style.cursor = hovered === undefined ? "default" : "pointer";
     scene.draw(this.context, camera, tick, this.me, hovered, now / 1000, seconds);
-    this.overlay.step(client, now);
+    this.overlay.step(client, this.steering.correction, now);
     if (now >= this.nextNumbers) {
       this.nextNumbers = now + 250;
       this.hud.numbers(client.stats(), client.transport, scene.shown, this.framesPerSecond);

@@ -19,6 +19,8 @@ interface EvertickHandle {
   counts(): Counts | null;
   /** Where our player is drawn. */
   shown(): Vec2 | null;
+  /** Where our inputs lead; `null` while nothing is foretold. */
+  foretold(): Vec2 | null;
   /** How the connection stands, the session's number, and whether it goes on from before a reload. */
   session(): { state: ConnectionState; id: string; resumed: boolean } | null;
   /** Leaves the world. */
@@ -64,6 +66,7 @@ window.evertick = {
   stats: () => game?.stats() ?? null,
   counts: () => game?.counts() ?? null,
   shown: () => game?.shown() ?? null,
+  foretold: () => game?.steering.foretold() ?? null,
   session: () => game && { state: game.client.state, id: String(game.client.session), resumed: game.client.resumed },
   disconnect: () => game?.client.close(),
   drop: () => game?.client.dropConnection(),
@@ -169,6 +172,17 @@ window.addEventListener("keydown", (event) => {
   event.preventDefault();
   input.focus();
 });
+
+/** Whether keys are text at present. */
+const typing = () => document.activeElement?.matches("input, select, textarea") ?? false;
+
+window.addEventListener("keydown", ({ code, ctrlKey, altKey, metaKey }) => {
+  if (!typing() && !ctrlKey && !altKey && !metaKey) game?.steering.press(code);
+});
+window.addEventListener("keyup", ({ code }) => game?.steering.release(code));
+// The keyup of what is down then goes elsewhere, or means text.
+window.addEventListener("blur", () => game?.steering.release());
+window.addEventListener("focusin", () => typing() && game?.steering.release());
 canvas.addEventListener("pointerdown", (event) => game?.click(event.clientX, event.clientY));
 canvas.addEventListener("pointermove", (event) => game?.point({ x: event.clientX, y: event.clientY }));
 canvas.addEventListener("pointerleave", () => game?.point(null));

@@ -48,8 +48,8 @@ export class Overlay {
     this.box.hidden = !shown;
   }
 
-  /** Looks at the numbers when it is time. `now` is in milliseconds; to be called in every picture. */
-  step(client: Client, now: number): void {
+  /** Looks at the numbers when it is time. `correction` is the prediction's, in metres. `now` is in milliseconds; to be called in every picture. */
+  step(client: Client, correction: number | null, now: number): void {
     if (this.box.hidden || (this.last && now - this.last.at < LOOK_MS)) return;
     const stats = client.stats();
     const { at, stats: before } = this.last ?? { at: now - LOOK_MS, stats };
@@ -60,6 +60,8 @@ export class Overlay {
       ["round trip", `${ms(stats.rttMs)}, jitter ${ms(stats.jitterMs)}`],
       ["staleness", `${ms(stats.stalenessP50Ms)}, p99 ${ms(stats.stalenessP99Ms)}`],
       ["loss of states", `${(stats.loss * 100).toFixed(1)} %, ${stats.statesIn} came, ${stats.statesUnused} unused`],
+      ["inputs", `${stats.inputLeadTicks.toFixed(1)} ticks ahead, slack ${ms(stats.inputSlackMs)}`],
+      ["prediction", correction === null ? "–" : `corrected by ${(correction * 100).toFixed(1)} cm`],
       ["bytes/s", LANES.map((lane) => `${lane.toLowerCase()} ${rate(lane).toFixed(0)}`).join(", ")],
     ];
     this.numbers.replaceChildren(...lines.flatMap(([name, text]) => [cell("dt", name), cell("dd", text)]));

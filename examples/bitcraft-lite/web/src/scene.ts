@@ -27,6 +27,8 @@ interface Drawn {
 export class Scene {
   readonly effects = new Effects();
   readonly terrain: Terrain;
+  /** Who is drawn somewhere else than the server's word has it, and where. */
+  own: { readonly entity: EntityId; readonly at: Vec2 } | null = null;
   /** How many nodes, creatures and players the last picture showed. */
   shown = 0;
   private readonly client: Client;
@@ -42,7 +44,7 @@ export class Scene {
     this.smooth = client.interpolate(Position, "at", { snapDistance: SNAP_METERS });
   }
 
-  /** Where an entity is drawn at `tick`. */
+  /** Where the server's word has an entity at `tick`. */
   place(entity: EntityId, tick: number): Vec2 | undefined {
     return this.smooth.get(entity, tick);
   }
@@ -129,7 +131,8 @@ export class Scene {
   }
 
   private move(entity: EntityId, tick: number, seconds: number, at: Vec2): Figure | undefined {
-    return this.smooth.get(entity, tick, at) && this.figures.move(entity, at.x, at.y, seconds);
+    const place = this.own?.entity === entity ? this.own.at : this.smooth.get(entity, tick, at);
+    return place && this.figures.move(entity, place.x, place.y, seconds);
   }
 
   /** A colour that fits the others: less of itself, more of the light. */

@@ -61,26 +61,31 @@
   (global $commands_len i32 (i32.const 190))
 
   (data (i32.const 4096)
-    "{\"abi\":1,\"name\":\"golden\",\"rows\":[{\"name\":\"Position\",\"kind\":\"component\",\"fields\":[{\"name\":\"at\",\"t"
-    "ype\":\"vec2\"}],\"visible\":\"near\",\"spatial\":{\"at\":0}},{\"name\":\"Mark\",\"kind\":\"component\",\"fields\":[{"
-    "\"name\":\"name\",\"type\":\"string\"},{\"name\":\"tags\",\"type\":{\"list\":\"u16\"}},{\"name\":\"at\",\"type\":\"u32\"}]"
-    ",\"visible\":\"nobody\"},{\"name\":\"Item\",\"kind\":{\"table\":{\"key\":0}},\"fields\":[{\"name\":\"id\",\"type\":\"u3"
-    "2\"},{\"name\":\"group\",\"type\":\"u32\"},{\"name\":\"count\",\"type\":\"i64\"}],\"visible\":\"everyone\",\"indexes\":"
-    "[{\"field\":0,\"kind\":\"ordered\",\"unique\":true},{\"field\":1,\"kind\":\"hash\",\"unique\":false}]},{\"name\":\""
-    "Rules\",\"kind\":\"resource\",\"fields\":[{\"name\":\"speed\",\"type\":\"f32\"}],\"visible\":\"nobody\"},{\"name\":\"P"
-    "ing\",\"kind\":\"event\",\"fields\":[{\"name\":\"bytes\",\"type\":{\"list\":\"u8\"}}],\"visible\":\"everyone\"}],\"red"
-    "ucers\":[{\"name\":\"echo\",\"kind\":\"call\",\"private\":false,\"params\":[{\"name\":\"n\",\"type\":\"u32\"},{\"name\""
-    ":\"text\",\"type\":\"string\"}],\"returns\":{\"list\":\"u8\"}},{\"name\":\"refuse\",\"kind\":\"call\",\"private\":fals"
-    "e,\"params\":[],\"refusals\":[{\"name\":\"No\",\"fields\":[]},{\"name\":\"Never\",\"fields\":[]},{\"name\":\"Sorry\""
-    ",\"fields\":[{\"name\":\"why\",\"type\":\"u16\"}]}]},{\"name\":\"acts\",\"kind\":\"call\",\"private\":false,\"params\""
-    ":[],\"returns\":{\"list\":\"u8\"}},{\"name\":\"reads\",\"kind\":\"call\",\"private\":false,\"params\":[],\"returns\""
-    ":{\"list\":\"u8\"}}],\"systems\":[{\"name\":\"sweep\",\"params\":[{\"query\":{\"terms\":[{\"row\":0,\"access\":\"writ"
-    "e\"},{\"row\":1,\"access\":\"optional_read\"}]}},{\"res\":{\"row\":3}},\"commands\",\"near\",\"now\",\"rng\"]}]}")
+    "{\"abi\":1,\"name\":\"golden\",\"rows\":[{\"name\":\"Position\",\"kind\":\"component\",\"fields\":[{"
+    "\"name\":\"at\",\"type\":\"vec2\"}],\"visible\":\"near\",\"spatial\":{\"at\":0}},{\"name\":\"Mark\","
+    "\"kind\":\"component\",\"fields\":[{\"name\":\"name\",\"type\":\"string\"},{\"name\":\"tags\",\"type"
+    "\":{\"list\":\"u16\"}},{\"name\":\"at\",\"type\":\"u32\"}],\"visible\":\"nobody\"},{\"name\":\"Item"
+    "\",\"kind\":{\"table\":{\"key\":0}},\"fields\":[{\"name\":\"id\",\"type\":\"u32\"},{\"name\":\"group"
+    "\",\"type\":\"u32\"},{\"name\":\"count\",\"type\":\"i64\"}],\"visible\":\"everyone\",\"indexes\":[{"
+    "\"field\":0,\"kind\":\"ordered\",\"unique\":true},{\"field\":1,\"kind\":\"hash\",\"unique\":false}]}"
+    ",{\"name\":\"Rules\",\"kind\":\"resource\",\"fields\":[{\"name\":\"speed\",\"type\":\"f32\"}],\"visi"
+    "ble\":\"nobody\"},{\"name\":\"Ping\",\"kind\":\"event\",\"fields\":[{\"name\":\"bytes\",\"type\":{\""
+    "list\":\"u8\"}}],\"visible\":\"everyone\"}],\"reducers\":[{\"name\":\"echo\",\"kind\":\"call\",\"pri"
+    "vate\":false,\"params\":[{\"name\":\"n\",\"type\":\"u32\"},{\"name\":\"text\",\"type\":\"string\"}],"
+    "\"returns\":{\"list\":\"u8\"}},{\"name\":\"refuse\",\"kind\":\"call\",\"private\":false,\"params\":["
+    "],\"refusals\":[{\"name\":\"No\",\"fields\":[]},{\"name\":\"Never\",\"fields\":[]},{\"name\":\"Sorry"
+    "\",\"fields\":[{\"name\":\"why\",\"type\":\"u16\"}]}]},{\"name\":\"acts\",\"kind\":\"call\",\"privat"
+    "e\":false,\"params\":[],\"returns\":{\"list\":\"u8\"}},{\"name\":\"reads\",\"kind\":\"call\",\"priva"
+    "te\":false,\"params\":[],\"returns\":{\"list\":\"u8\"}},{\"name\":\"steer\",\"kind\":\"input\",\"pri"
+    "vate\":false,\"params\":[{\"name\":\"toward\",\"type\":\"vec2\"}]}],\"systems\":[{\"name\":\"sweep\""
+    ",\"params\":[{\"query\":{\"terms\":[{\"row\":0,\"access\":\"write\"},{\"row\":1,\"access\":\"optiona"
+    "l_read\"}]}},{\"res\":{\"row\":3}},\"commands\",\"near\",\"now\",\"rng\"]}],\"predictions\":[{\"name"
+    "\":\"walk\",\"row\":0,\"reducer\":4}]}")
 
   (func (export "evertick_abi") (result i32) (i32.const 1))
 
   (func (export "evertick_describe") (result i64)
-    (call $packed (i32.const 4096) (i32.const 1437)))
+    (call $packed (i32.const 4096) (i32.const 1580)))
 
   (func (export "evertick_alloc") (param $len i32) (result i32)
     (local $at i32)
@@ -88,6 +93,17 @@
     (global.set $heap (i32.and (i32.add (i32.add (local.get $at) (local.get $len)) (i32.const 15)) (i32.const -16)))
     (if (i32.gt_u (global.get $heap) (i32.const 131072)) (then (unreachable)))
     (local.get $at))
+
+  ;; walk: at += toward * seconds. Anything else than that prediction, with a row and arguments of eight bytes, is misuse.
+  (func (export "evertick_predict")
+    (param $prediction i32) (param $row i32) (param $row_len i32) (param $args i32) (param $args_len i32) (param $seconds f32)
+    (if (local.get $prediction) (then (unreachable)))
+    (if (i32.ne (local.get $row_len) (i32.const 8)) (then (unreachable)))
+    (if (i32.ne (local.get $args_len) (i32.const 8)) (then (unreachable)))
+    (f32.store (local.get $row)
+      (f32.add (f32.load (local.get $row)) (f32.mul (f32.load (local.get $args)) (local.get $seconds))))
+    (f32.store offset=4 (local.get $row)
+      (f32.add (f32.load offset=4 (local.get $row)) (f32.mul (f32.load offset=4 (local.get $args)) (local.get $seconds)))))
 
   (func (export "evertick_call") (param $reducer i32) (param $ptr i32) (param $len i32) (result i64)
     ;; 0: done. Then the result's row, whose one field is a list: offset 8, and a length that is filled in below.

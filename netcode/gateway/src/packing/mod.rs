@@ -87,7 +87,7 @@ impl Stream {
             beat_us: 0,
             results: Results::default(),
             answers: Answers::default(),
-            departed: Departed::default(),
+            departed: Departed::new(limits.resume_time),
             awaiting: None,
         }
     }
@@ -151,6 +151,11 @@ impl Stream {
             bucket.spend(bytes);
         }
         bytes
+    }
+
+    /// Whether there are topics that are not sent for now.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.view.seems_behind()
     }
 
     /// Adds all but states, results and answers, and returns the bytes of snapshots and events.

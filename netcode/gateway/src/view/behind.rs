@@ -60,6 +60,11 @@ impl View {
         }
     }
 
+    /// Whether a topic was behind when that was last looked at.
+    pub(crate) fn seems_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Whether a topic is behind.
     pub(crate) fn is_behind(&mut self) -> bool {
         self.behind = self.behind && self.topics.iter().any(|topic| topic.content == Content::Behind);

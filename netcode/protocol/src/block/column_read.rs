@@ -159,6 +159,10 @@ fn read_lanes<'a>(
         }
         let base = base(reader)?;
         let bits = reader.take(bits::bytes_of(count, width), "a packed column")?;
+        let last = (count * width as usize) % 8;
+        if last > 0 && bits.last().is_some_and(|byte| byte >> last != 0) {
+            return Err(ProtocolError::Malformed("the bits behind a packed column"));
+        }
         *lane = PackedLane { width, base, bits };
     }
     Ok(packed)

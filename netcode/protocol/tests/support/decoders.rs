@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use evertick_protocol::{
     BlockReader, ChangeKind, Changes, ClientMessage, Replica, ServerMessage, TopicKind, WireSchema,
 };
-use evertick_schema::{EntityId, check_row};
+use evertick_schema::{EntityId, ModuleDescription, check_row};
 
 use super::description::kinds;
 use super::{Stage, frame};
@@ -77,6 +77,24 @@ pub fn states(bytes: &[u8]) {
     check_rows(&replica);
 }
 
+/// Arguments of calls and inputs, which are rows; and rows of all types.
+pub fn arguments(bytes: &[u8]) {
+    for codec in populated().schema().rows() {
+        let _refused = check_row(&codec.layout, bytes);
+    }
+}
+
+/// A module's description, as a Welcome brings it: what can be read is written so that it means the same, and has rows that can be read.
+pub fn description(bytes: &[u8]) {
+    if let Ok(description) = ModuleDescription::from_json(bytes) {
+        let again = ModuleDescription::from_json(&description.to_json()).unwrap();
+        assert_eq!(again, description);
+        if description.check().is_ok() {
+            let _too_much = Replica::new(&description);
+        }
+    }
+}
+
 /// A replica with rows of some types in topics 1 and 2.
 fn populated() -> Replica {
     static REPLICA: LazyLock<Replica> = LazyLock::new(populate);
@@ -84,6 +102,13 @@ fn populated() -> Replica {
 }
 
 fn populate() -> Replica {
+    let mut replica = Replica::with_bytes_max(&kinds(), 1 << 20).unwrap();
+    replica.apply(frame(&populating()), &mut Changes::new()).unwrap();
+    replica
+}
+
+/// The message that brings topics 1 and 2 with their rows.
+pub fn populating() -> Vec<u8> {
     let description = kinds();
     let mut stage = Stage::new(&description);
     for topic in [1, 2] {
@@ -98,10 +123,7 @@ fn populate() -> Replica {
             }
         });
     }
-    let message = stage.send();
-    let mut replica = Replica::with_bytes_max(&description, 1 << 20).unwrap();
-    replica.apply(frame(&message), &mut Changes::new()).unwrap();
-    replica
+    stage.send()
 }
 
 /// Applies a body of any bytes. Afterwards the replica is broken, or all it holds is valid.

@@ -7,8 +7,9 @@
 #[rustfmt::skip]
 pub mod gather;
 pub mod movement;
+pub mod steering;
 
 evertick_module::export_module! {
     name: "gathering",
-    plugins: [movement::PLUGIN, gather::PLUGIN],
+    plugins: [movement::PLUGIN, gather::PLUGIN, steering::PLUGIN],
 }

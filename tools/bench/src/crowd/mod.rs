@@ -2,12 +2,14 @@
 //! applies all that it is sent.
 
 mod ages;
+mod idle;
 mod measured;
 mod watcher;
 
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use crate::crowd::idle::memory;
 use crate::crowd::measured::{Crowd, Window};
 use crate::report::{Measure, median};
 use crate::socket::{CLIENTS, Transport, pin};

@@ -152,6 +152,14 @@ impl Process {
         Ok(self.threads()?.values().sum())
     }
 
+    /// Its memory that is not swapped out.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()).ok_or("no resident memory is told")?;
+        Ok(kib.parse::<u64>()? * 1024)
+    }
+
     /// The time that each of its threads has had on the core so far, by the thread's name.
     pub(crate) fn threads(&self) -> Result<BTreeMap<String, Duration>> {
         threads(self.child.id())

@@ -5,13 +5,12 @@
 //! the newest message it has, looked at every few milliseconds.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod network;
-
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use evertick_test_network as network;
 use evertick_transport::{
     Acceptor, ClientOptions, Connection, ConnectionExt, Lane, Listener, ListenerOptions, QuicOptions, connect,
 };

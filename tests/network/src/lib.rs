@@ -1,4 +1,4 @@
-//! Two network namespaces and a bad way between them: a TUN device in each, and threads that carry packets from one to the other.
+//! For tests: two network namespaces and a bad way between them: a TUN device in each, and threads that carry packets from one to the other.
 //!
 //! ```text
 //!  thread, namespace    10.66.0.1 ── tun ══ delay ══► tun ── nft drops some ── 10.66.0.2    thread, namespace
@@ -18,17 +18,20 @@ use std::time::{Duration, Instant};
 use rustix::ioctl::{Setter, ioctl, opcode};
 use rustix::thread::UnshareFlags;
 
-pub(crate) const CLIENT: &str = "10.66.0.1";
-pub(crate) const SERVER: &str = "10.66.0.2";
+/// Where the clients are.
+pub const CLIENT: &str = "10.66.0.1";
+/// Where the server is.
+pub const SERVER: &str = "10.66.0.2";
 
 /// What is wrong with the way, both ways.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    pub(crate) delay: Duration,
+pub struct Way {
+    /// How long a packet takes.
+    pub delay: Duration,
     /// Up to so much more or less.
-    pub(crate) jitter: Duration,
+    pub jitter: Duration,
     /// Packets of a hundred that are lost where they arrive.
-    pub(crate) loss_percent: u32,
+    pub loss_percent: u32,
 }
 
 /// Packets on the way at a time; what is more is dropped, as routers do.
@@ -41,7 +44,7 @@ const DEVICE: &str = "evertick0";
 /// # Panics
 ///
 /// Where that is not allowed: it takes root, and the programs `ip` and `nft`.
-pub(crate) fn enter(address: &str, peer: &str, way: Way) -> File {
+pub fn enter(address: &str, peer: &str, way: Way) -> File {
     let needs = "tests of real networks need root (CAP_SYS_ADMIN) and /dev/net/tun";
     // SAFETY: only `FILES` is dangerous.
     let moved = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) };
@@ -59,15 +62,19 @@ pub(crate) fn enter(address: &str, peer: &str, way: Way) -> File {
 }
 
 /// Packets that nftables has dropped in this thread's network.
-pub(crate) fn dropped() -> u64 {
-    let output = Command::new("nft").args(["list", "table", "inet", "way"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+///
+/// # Panics
+///
+/// In a network that [`enter`] has not made.
+pub fn dropped() -> u64 {
+    let listed = Command::new("nft").args(["list", "table", "inet", "way"]).output();
+    let text = listed.ok().and_then(|listed| String::from_utf8(listed.stdout).ok()).unwrap_or_default();
     let mut words = text.split_whitespace().skip_while(|word| *word != "packets");
-    words.nth(1).unwrap().parse().unwrap()
+    words.nth(1).and_then(|count| count.parse().ok()).expect("the table of `enter` has a counter")
 }
 
-/// Carries packets both ways until the process ends.
-pub(crate) fn connect(client: File, server: File, way: Way) {
+/// Carries packets both ways between two devices of [`enter`] until the process ends.
+pub fn connect(client: File, server: File, way: Way) {
     let (client, server) = (Arc::new(client), Arc::new(server));
     carry(Arc::clone(&client), Arc::clone(&server), way, 1);
     carry(server, client, way, 2);
