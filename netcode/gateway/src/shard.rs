@@ -1,7 +1,6 @@
 //! A shard: one thread, one single-threaded runtime, its connections and sessions.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -26,7 +25,8 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::packing::Packer;
 use crate::resume::{Directory, Resumption};
-use crate::session::{End, Session};
+use crate::roster::Roster;
+use crate::session::End;
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
@@ -123,8 +123,7 @@ pub(crate) struct Shard {
     confirmed: Cell<Clock>,
     /// Of the last frame that only those without patience have been handed.
     unconfirmed: Cell<Clock>,
-    /// In the order in which they were opened, so that handing out a frame goes through memory much as it was allotted.
-    pub(crate) sessions: RefCell<BTreeMap<SessionId, Rc<RefCell<Session>>>>,
+    pub(crate) sessions: RefCell<Roster>,
     /// How many of them were behind when they were handed the last frame.
     behind: Cell<u64>,
     /// On its way to the host.
@@ -227,7 +226,6 @@ impl Shard {
             tracing::warn!(sessions = count, "a shard fell behind and closed its sessions");
             return;
         }
-        warm_up(frame);
         if self.number == 0 && audience != Audience::Unconfirmed {
             self.count_encoded(frame);
         }
@@ -235,8 +233,11 @@ impl Shard {
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
         let (len, last) = {
             let sessions = self.sessions.borrow();
-            (sessions.len(), sessions.keys().next_back().copied())
+            (sessions.all().len(), sessions.all().last().map(|entry| entry.0))
         };
+        if len > SESSIONS_UNSPREAD_MAX {
+            warm_up(frame);
+        }
         let mut packer = Packer::default();
         let chunks = len.div_ceil(SESSIONS_AT_ONCE);
         let mut left = last.map(|last| SessionId(0)..=last);
@@ -293,7 +294,7 @@ impl Shard {
     ) -> (Option<SessionId>, u64) {
         let mut behind = 0;
         let sessions = self.sessions.borrow();
-        let some: Vec<_> = sessions.range(ids).take(SESSIONS_AT_ONCE).collect();
+        let some = sessions.first_of(&ids, SESSIONS_AT_ONCE);
         for some in some.chunks(SESSIONS_TOUCHED) {
             // Nothing of a session is in the near caches any more. Looked at all together, the sessions' waits for memory overlap.
             let touched =
@@ -309,13 +310,17 @@ impl Shard {
                 behind += u64::from(session.is_behind());
             }
         }
-        (some.last().map(|(id, _)| **id), behind)
+        (some.last().map(|entry| entry.0), behind)
     }
 
     /// Ends every session, and returns how many had not ended already.
     fn end_all(&self, code: CloseCode, message: &str) -> usize {
         let sessions = self.sessions.borrow();
-        sessions.values().filter(|session| session.borrow_mut().end(End::close(code, message))).count()
+        sessions
+            .all()
+            .iter()
+            .filter(|(_, session)| session.borrow_mut().end(End::close(code, message)))
+            .count()
     }
 
     fn forget(&self, done: Result<(), tokio::task::JoinError>) {

@@ -152,7 +152,7 @@ fn is_due(grade: Grade, sent: ShortTick, tick: ShortTick, offset: ShortTick) -> 
 #[inline]
 fn score(grade: Grade, sent: ShortTick, tick: ShortTick) -> u32 {
     let first = if grade == Grade::First { FIRST } else { 0 };
-    first + (u32::from(tick.wrapping_sub(sent)) * 4 >> grade.shift())
+    first + ((u32::from(tick.wrapping_sub(sent)) * 4) >> grade.shift())
 }
 
 impl Topic {
