@@ -288,7 +288,7 @@ impl<'a> Registered<'a> {
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.shard.common.directory.remove(self.id);
-        self.shard.sessions.borrow_mut().remove(&self.id);
+        self.shard.sessions.borrow_mut().remove(self.id);
         self.shard.shared.unconfirmed.fetch_sub(usize::from(self.unconfirmed), Ordering::Relaxed);
     }
 }

@@ -50,6 +50,7 @@ mod outbox;
 mod packing;
 mod results;
 mod resume;
+mod roster;
 mod session;
 mod shard;
 mod usage;

@@ -215,6 +215,43 @@ metrics! {
     }
 }
 
+macro_rules! tally {
+    ($($name:ident,)+) => {
+        /// What handing out frames adds to the counters of these names, gathered by one thread: for each session and frame, telling the
+        /// shared counters would cost more than packing.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tally {
+            $(pub(crate) $name: u64,)+
+        }
+
+        impl Tally {
+            /// Adds what was gathered to `metrics`, and begins anew.
+            pub(crate) fn tell(&mut self, metrics: &Metrics) {
+                let Self { $($name,)+ } = std::mem::take(self);
+                $(if $name > 0 {
+                    metrics.$name.add($name);
+                })+
+            }
+        }
+    };
+}
+
+tally! {
+    messages_out,
+    bytes_out,
+    bytes_ordered,
+    bytes_snapshots,
+    bytes_events,
+    bytes_states_full,
+    bytes_states_half,
+    bytes_states_quarter,
+    states_over_budget,
+    states_without_room,
+    datagrams_out,
+    topics_behind,
+    resyncs,
+}
+
 #[cfg(test)]
 mod tests {
     use evertick_protocol::CloseCode;

@@ -100,7 +100,7 @@ pub(crate) async fn hand_over(shard: &Rc<Shard>, line: Line, resume: Resume, sch
 
 /// Gives a session another connection.
 pub(crate) async fn take_over(shard: &Rc<Shard>, resumption: Box<Resumption>) {
-    let session = shard.sessions.borrow().get(&resumption.session).cloned();
+    let session = shard.sessions.borrow().get(resumption.session).cloned();
     let outcome = match session {
         Some(session) => session.borrow_mut().succeed(resumption),
         None => Err(resumption),

@@ -22,7 +22,7 @@ use crate::budget::{Bucket, Budget};
 use crate::clock::Clock;
 use crate::config::SessionLimits;
 use crate::inputs::InputFilter;
-use crate::metrics::{Counted, Metrics};
+use crate::metrics::{Counted, Metrics, Tally};
 use crate::outbox::Outbox;
 use crate::packing::{Pace, Packer, Room, Stream};
 use crate::resume::Resumption;
@@ -57,8 +57,23 @@ impl End {
     }
 }
 
+/// What each frame touches stands first and together: with thousands of sessions a frame finds nothing of them in the near caches.
+#[repr(C)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
+    /// `None` while the session is parked.
+    line: Option<Line>,
+    /// Of the session's own task.
+    waker: Waker,
+    /// Takes the connection's place at the task's next turn.
+    successor: Option<Box<Resumption>>,
+    /// Never [`End::Replaced`].
+    end: Option<End>,
+    /// Whether it takes frames before the disk has what they tell.
+    pub(crate) unconfirmed: bool,
+    usage: Usage,
+    stream: Stream,
+    limits: SessionLimits,
     pub(crate) identity: Identity,
     pub(crate) secret: SessionSecret,
     /// The number of the last call that was taken.
@@ -74,19 +89,6 @@ pub(crate) struct Session {
     failed: Vec<CallReply>,
     /// Answers to queries of the message at hand that do not go to the host.
     refused: Vec<QueryReply>,
-    /// Whether it takes frames before the disk has what they tell.
-    pub(crate) unconfirmed: bool,
-    /// `None` while the session is parked.
-    line: Option<Line>,
-    limits: SessionLimits,
-    stream: Stream,
-    usage: Usage,
-    /// Of the session's own task.
-    waker: Waker,
-    /// Never [`End::Replaced`].
-    end: Option<End>,
-    /// Takes the connection's place at the task's next turn.
-    successor: Option<Box<Resumption>>,
 }
 
 impl Session {
@@ -199,8 +201,7 @@ impl Session {
     pub(crate) fn go_on(&mut self, clock: Clock, outbox: &Outbox, metrics: &Metrics) {
         let parts = self.stream.pack_departed(clock);
         if !parts.is_empty() {
-            self.send(Lane::World, &parts, metrics);
-            self.write();
+            self.send_now(Lane::World, &parts, metrics);
         }
         // When the host can't be asked, the topics are asked for one by one with the next frames.
         if outbox.resync(self.id, ResyncTopics::All).is_ok() {
@@ -230,8 +231,7 @@ impl Session {
     pub(crate) fn tell(&mut self, message: &ServerMessage<'_>, metrics: &Metrics) {
         let mut bytes = Vec::with_capacity(128);
         message.encode(&mut bytes);
-        self.send(Lane::Control, &[bytes.into()], metrics);
-        self.write();
+        self.send_now(Lane::Control, &[bytes.into()], metrics);
     }
 
     pub(crate) fn pong(&mut self, client_us: u64, clock: Clock, metrics: &Metrics) {
@@ -270,14 +270,24 @@ impl Session {
         let parts = self.stream.pack_answers(&self.refused, clock);
         self.refused.clear();
         if !parts.is_empty() {
-            self.send(Lane::World, &parts, metrics);
-            self.write();
+            self.send_now(Lane::World, &parts, metrics);
         }
     }
 
     /// The lane of the message that came last.
     pub(crate) fn last_lane(&self) -> Lane {
         self.line.as_ref().map_or(Lane::Control, |line| line.connection.last_lane())
+    }
+
+    /// Looks at what [`Self::deliver`] will need of this itself, and makes nothing of it.
+    pub(crate) fn touch(&self) -> u64 {
+        self.id.0.wrapping_add(self.end.is_some().into()).wrapping_add(self.stream.touch())
+    }
+
+    /// Looks at what it will need besides: what [`Self::touch`] has found leads there.
+    pub(crate) fn touch_rest(&self) -> u64 {
+        let queued = self.line.as_ref().map_or(0, |line| line.connection.queued().bytes as u64);
+        queued.wrapping_add(self.stream.touch_topics())
     }
 
     /// Packs a frame for this session and writes it; or takes it in, while there is no connection.
@@ -290,7 +300,9 @@ impl Session {
         metrics: &Metrics,
     ) {
         let own = frame.sessions.get(&self.id);
-        if let Some(own) = own {
+        if let Some(own) = own
+            && !own.results.is_empty()
+        {
             self.count_results(&own.results, metrics);
         }
         match &self.line {
@@ -299,17 +311,19 @@ impl Session {
             Some(line) if self.end.is_none() && self.successor.is_none() => {
                 let queued = line.connection.queued().bytes;
                 let pace = match () {
+                    () if queued == 0 => Pace::Good,
                     () if queued <= self.limits.outgoing_bytes_soft => Pace::Good,
                     () if queued <= self.limits.outgoing_bytes_behind => Pace::Slow,
                     () => Pace::TooSlow,
                 };
                 let room = Room { datagrams: line.connection.datagrams(), pace };
-                if self.stream.pack(frame, own, room, now, packer, metrics) > 0 {
-                    if !packer.world.is_empty() {
-                        self.send(Lane::World, &packer.world, metrics);
+                if self.stream.pack(frame, own, room, now, packer) > 0 {
+                    let Packer { world, datagrams, tally, .. } = packer;
+                    if !world.is_empty() {
+                        self.send(Lane::World, world, tally);
                     }
-                    for datagram in &packer.datagrams {
-                        self.send(Lane::Latest, std::slice::from_ref(datagram), metrics);
+                    for datagram in datagrams {
+                        self.send(Lane::Latest, std::slice::from_ref(datagram), tally);
                     }
                     self.write();
                 }
@@ -340,13 +354,21 @@ impl Session {
         self.calls_in_flight = self.calls_in_flight.saturating_sub(results.len() as u32);
     }
 
-    fn send(&mut self, lane: Lane, message: &[Bytes], metrics: &Metrics) {
+    fn send(&mut self, lane: Lane, message: &[Bytes], tally: &mut Tally) {
         let Some(line) = &mut self.line else { return };
         let bytes = message.iter().map(|part| part.len() as u64).sum();
-        metrics.messages_out.add(1);
-        metrics.bytes_out.add(bytes);
+        tally.messages_out += 1;
+        tally.bytes_out += bytes;
         self.usage.sent(bytes);
         line.connection.send(lane, message);
+    }
+
+    /// Queues and writes a message between frames.
+    fn send_now(&mut self, lane: Lane, message: &[Bytes], metrics: &Metrics) {
+        let mut tally = Tally::default();
+        self.send(lane, message, &mut tally);
+        tally.tell(metrics);
+        self.write();
     }
 
     /// Writes what was queued, as far as the client takes it.

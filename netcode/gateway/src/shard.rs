@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +13,6 @@ use bytes::Bytes;
 use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
-use hashbrown::HashMap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -25,10 +25,13 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::packing::Packer;
 use crate::resume::{Directory, Resumption};
-use crate::session::{End, Session};
+use crate::roster::Roster;
+use crate::session::End;
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
+/// Of these, so many are looked at before the first is handed its frame: what all need together fits the nearest cache.
+const SESSIONS_TOUCHED: usize = 16;
 /// With more sessions than these, a frame is spread over [`GatewayConfig::spread_time`](crate::GatewayConfig::spread_time), so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
 /// Timers are not finer than this, and late by as much.
@@ -120,7 +123,7 @@ pub(crate) struct Shard {
     confirmed: Cell<Clock>,
     /// Of the last frame that only those without patience have been handed.
     unconfirmed: Cell<Clock>,
-    pub(crate) sessions: RefCell<HashMap<SessionId, Rc<RefCell<Session>>>>,
+    pub(crate) sessions: RefCell<Roster>,
     /// How many of them were behind when they were handed the last frame.
     behind: Cell<u64>,
     /// On its way to the host.
@@ -228,33 +231,38 @@ impl Shard {
         }
         let mut behind = 0;
         // Sessions that come while others get the frame have nothing in it: the host has not heard of them.
-        let ids: Vec<SessionId> = self.sessions.borrow().keys().copied().collect();
+        let (len, last) = {
+            let sessions = self.sessions.borrow();
+            (sessions.all().len(), sessions.all().last().map(|entry| entry.0))
+        };
+        if len > SESSIONS_UNSPREAD_MAX {
+            warm_up(frame);
+        }
         let mut packer = Packer::default();
-        let chunks = ids.len().div_ceil(SESSIONS_AT_ONCE);
-        for (number, ids) in ids.chunks(SESSIONS_AT_ONCE).enumerate() {
+        let chunks = len.div_ceil(SESSIONS_AT_ONCE);
+        let mut left = last.map(|last| SessionId(0)..=last);
+        for number in 0_u32.. {
+            let Some(ids) = left else { break };
             if number > 0 {
                 // What clients say is heard in between.
                 tokio::task::yield_now().await;
             }
             // The next frame waits already: no time to lose.
             if chunks * SESSIONS_AT_ONCE > SESSIONS_UNSPREAD_MAX && frames.is_empty() {
-                let due = now + self.common.spread_time.mul_f64(number as f64 / chunks as f64);
+                let due = now + self.common.spread_time.mul_f64(f64::from(number) / chunks as f64);
                 if due.saturating_duration_since(std::time::Instant::now()) >= TIMER_STEP {
                     tokio::time::sleep_until(due.into()).await;
                 }
             }
             // A stretch of writes: the runtime's budget for one task would have them refused half-way.
             let pack = tokio::task::unconstrained(poll_fn(|_| {
-                let sessions = self.sessions.borrow();
-                for mut session in ids.iter().filter_map(|id| Some(sessions.get(id)?.borrow_mut())) {
-                    if audience.has(session.unconfirmed) {
-                        session.deliver(frame, &mut packer, now, &self.outbox, &self.common.metrics);
-                    }
-                    behind += u64::from(session.is_behind());
-                }
-                Poll::Ready(())
+                Poll::Ready(self.deliver_to_some(frame, audience, ids.clone(), &mut packer, now))
             }));
-            pack.await;
+            let (done, behind_now) = pack.await;
+            behind += behind_now;
+            packer.tally.tell(&self.common.metrics);
+            let next = done.filter(|done| done < ids.end());
+            left = next.map(|done| SessionId(done.0 + 1)..=*ids.end());
         }
         let before = self.behind.replace(behind);
         self.common.metrics.sessions_behind.sub(before);
@@ -275,10 +283,44 @@ impl Shard {
         metrics.encoded_states.add(states as u64);
     }
 
+    /// Gives a frame to the first of these sessions. Returns which was the last, if there are any, and how many were behind then.
+    fn deliver_to_some<'f>(
+        &self,
+        frame: &'f Frame,
+        audience: Audience,
+        ids: RangeInclusive<SessionId>,
+        packer: &mut Packer<'f>,
+        now: std::time::Instant,
+    ) -> (Option<SessionId>, u64) {
+        let mut behind = 0;
+        let sessions = self.sessions.borrow();
+        let some = sessions.first_of(&ids, SESSIONS_AT_ONCE);
+        for some in some.chunks(SESSIONS_TOUCHED) {
+            // Nothing of a session is in the near caches any more. Looked at all together, the sessions' waits for memory overlap.
+            let touched =
+                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch()));
+            let rest =
+                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch_rest()));
+            std::hint::black_box((touched, rest));
+            for (_, session) in some {
+                let mut session = session.borrow_mut();
+                if audience.has(session.unconfirmed) {
+                    session.deliver(frame, packer, now, &self.outbox, &self.common.metrics);
+                }
+                behind += u64::from(session.is_behind());
+            }
+        }
+        (some.last().map(|entry| entry.0), behind)
+    }
+
     /// Ends every session, and returns how many had not ended already.
     fn end_all(&self, code: CloseCode, message: &str) -> usize {
         let sessions = self.sessions.borrow();
-        sessions.values().filter(|session| session.borrow_mut().end(End::close(code, message))).count()
+        sessions
+            .all()
+            .iter()
+            .filter(|(_, session)| session.borrow_mut().end(End::close(code, message)))
+            .count()
     }
 
     fn forget(&self, done: Result<(), tokio::task::JoinError>) {
@@ -287,4 +329,12 @@ impl Shard {
             tracing::error!(%error, "a connection's task failed; its session is closed");
         }
     }
+}
+
+/// Reads states once from the first to the last. The world's thread has just written them; sessions look them up in no order, and each
+/// would wait for another core's cache.
+fn warm_up(frame: &Frame) {
+    let states = frame.topics.all_states().flat_map(|(_, states)| states.parts);
+    let first = states.filter_map(|state| frame.topics.state(state).first());
+    std::hint::black_box(first.fold(0, |sum: u32, byte| sum.wrapping_add((*byte).into())));
 }

@@ -119,19 +119,26 @@ impl FramePacker {
         if self.is_empty() {
             return 0;
         }
+        // To the byte: a buffer with room to spare would need an allocation more to be shared.
+        let len = |list: &List| put::varint_len(list.count as u64) + list.copied.len();
         let mut own =
-            Vec::with_capacity(64 + self.lists().iter().map(|list| list.copied.len()).sum::<usize>());
+            Vec::with_capacity(head_len(number, tick) + self.lists().map(len).iter().sum::<usize>());
         head(&mut own, number, tick, time);
         let Self { left, entered, changed, states, results, queries } = self;
         // Where in `own` which shared piece goes.
         let mut cuts: Vec<(usize, Bytes)> = Vec::new();
         for list in [left, entered, changed, states, results, queries] {
             put::varint(&mut own, list.count as u64);
+            if list.count == 0 {
+                continue;
+            }
             let start = own.len();
             own.append(&mut list.copied);
-            cuts.extend(list.shared.drain(..).map(|(at, piece)| (start + at, piece)));
             list.count = 0;
-            list.shared_bytes = 0;
+            if list.shared_bytes > 0 {
+                cuts.extend(list.shared.drain(..).map(|(at, piece)| (start + at, piece)));
+                list.shared_bytes = 0;
+            }
         }
         let mut own = Bytes::from(own);
         let bytes = own.len() + cuts.iter().map(|(_, piece)| piece.len()).sum::<usize>();
@@ -159,6 +166,10 @@ fn head(out: &mut Vec<u8>, number: u64, tick: u64, time: Timestamp) {
     put::varint(out, number);
     put::varint(out, tick);
     out.extend_from_slice(&time.0.to_le_bytes());
+}
+
+const fn head_len(number: u64, tick: u64) -> usize {
+    1 + put::varint_len(number) + put::varint_len(tick) + size_of::<i64>()
 }
 
 impl List {

@@ -5,16 +5,16 @@ mod resuming;
 use std::time::Instant;
 
 use bytes::Bytes;
-use evertick_protocol::{Frame, FramePacker, SessionFrame, StatePacker, TopicId};
+use evertick_protocol::{Blocks, Frame, FramePacker, SessionFrame, StatePacker, TopicId};
 use evertick_schema::SessionId;
 use evertick_transport::Datagrams;
 
 use crate::answers::Answers;
 use crate::budget::Bucket;
 use crate::config::SessionLimits;
-use crate::metrics::Metrics;
+use crate::metrics::Tally;
 use crate::results::{Departed, Results};
-use crate::view::{Due, View, cost, most_urgent_first};
+use crate::view::{Due, Scratch, View, cost};
 
 /// A session whose states go by datagram is sent a frame on the ordered lane at least so often, in microseconds of the world's time: its
 /// client takes states only near the newest one.
@@ -27,29 +27,34 @@ const ASK_SHARE: usize = 20;
 pub(crate) struct Packer<'f> {
     frame: FramePacker,
     states: StatePacker,
-    due: Vec<Due<'f>>,
+    view: Scratch<'f>,
+    /// What the frame says that the session is told in order.
+    said: Vec<&'f Blocks>,
     /// The message on the ordered lane; none when there is nothing to say.
     pub(crate) world: Vec<Bytes>,
     /// Messages on the latest lane.
     pub(crate) datagrams: Vec<Bytes>,
     /// Topics that the host is to be asked for.
     pub(crate) wanted: Vec<TopicId>,
+    /// What is counted of all sessions that were packed.
+    pub(crate) tally: Tally,
 }
 
 /// What a session sees, and may be sent.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Stream {
-    view: View,
     /// `None` when there is no limit.
     bytes: Option<Bucket>,
     bytes_per_second: usize,
     /// The world's time of the last message on the ordered lane.
     beat_us: i64,
+    /// Since when a client that has come back waits for snapshots; results and answers wait with it.
+    awaiting: Option<Instant>,
+    view: View,
     results: Results,
     answers: Answers,
     departed: Departed,
-    /// Since when a client that has come back waits for snapshots; results and answers wait with it.
-    awaiting: Option<Instant>,
 }
 
 /// What the session's connection can take.
@@ -87,6 +92,16 @@ impl Stream {
         }
     }
 
+    /// Looks at what packing will need of this itself, and makes nothing of it.
+    pub(crate) const fn touch(&self) -> u64 {
+        (self.bytes_per_second as u64).wrapping_add(self.view.touch())
+    }
+
+    /// Looks at what packing will need besides.
+    pub(crate) fn touch_topics(&self) -> u64 {
+        self.view.touch_topics()
+    }
+
     /// Puts what the session is sent of `frame` into the packer's messages. Returns their bytes.
     pub(crate) fn pack<'f>(
         &mut self,
@@ -95,80 +110,32 @@ impl Stream {
         room: Room,
         now: Instant,
         packer: &mut Packer<'f>,
-        metrics: &Metrics,
     ) -> usize {
-        let Packer { frame: ordered, states, due, world, datagrams, wanted } = packer;
-        world.clear();
-        datagrams.clear();
-        wanted.clear();
+        packer.world.clear();
+        packer.datagrams.clear();
+        packer.wanted.clear();
         let left = self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now));
         if room.pace == Pace::TooSlow {
-            metrics.topics_behind.add(self.view.fall_behind(true) as u64);
+            packer.tally.topics_behind += self.view.fall_behind(true) as u64;
         }
-        let shared = self.pack_ordered(frame, own, ordered, (left, room.pace), metrics);
-        self.pack_results(own, ordered, now);
-        due.clear();
-        let due_bytes = self.view.due(frame, due);
-        let mut budget = if left == usize::MAX { left } else { left.saturating_sub(ordered.bytes()) };
+        let shared = self.pack_ordered(frame, own, (left, room.pace), packer);
+        // Those of earlier frames were sent, or wait for snapshots.
+        if own.is_some() || self.awaiting.is_some() {
+            self.pack_results(own, &mut packer.frame, now);
+        }
+        let due_bytes = self.view.due(frame, &mut packer.view);
+        let mut budget = if left == usize::MAX { left } else { left.saturating_sub(packer.frame.bytes()) };
         if self.view.is_behind() && room.pace == Pace::Good {
             if left >= self.bytes_per_second / ASK_SHARE {
-                self.view.wanted(frame.tick, budget, wanted);
-                metrics.resyncs.add(wanted.len() as u64);
+                self.view.wanted(frame.tick, budget, &mut packer.wanted);
+                packer.tally.resyncs += packer.wanted.len() as u64;
             }
             // Tokens gather for what is behind.
             budget /= 2;
         }
-        let fits = budget >= due_bytes && room.datagrams.is_none_or(|datagrams| datagrams.room >= due_bytes);
-        if !fits {
-            let datagrams = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
-            most_urgent_first(due, due_bytes, budget.min(datagrams));
-        }
-        let mut full = room.datagrams.map(|datagrams| datagrams.room);
-        // By grade: the counters are shared by all shards, so they are told once.
-        let mut state_bytes = [0; 4];
-        let (mut over_budget, mut without_room) = (0, 0);
-        let due_count = due.len();
-        let bytes_max = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.bytes_max);
-        if room.datagrams.is_some() && !due.is_empty() {
-            states.begin(frame.number, frame.tick, bytes_max);
-        }
-        for (done, due) in due.iter().enumerate() {
-            let (len, rest) = (due.state.len(), (due_count - done) as u64);
-            // The last may be longer than what is left, which is a debt then: so a long one is not passed over for ever.
-            if room.pace != Pace::Good || budget == 0 {
-                over_budget = rest;
-                break;
-            }
-            if let Some(left) = &mut full {
-                // What is too long for a datagram goes by a stream of its own.
-                if len <= bytes_max && *left < len {
-                    without_room = rest;
-                    break;
-                }
-                *left = left.saturating_sub(len);
-                if !states.add(due.state) {
-                    datagrams.extend(states.finish());
-                    states.begin(frame.number, frame.tick, bytes_max);
-                    states.add(due.state);
-                }
-            } else {
-                ordered.state(due.state);
-            }
-            budget = budget.saturating_sub(len);
-            state_bytes[due.grade as usize] += len;
-            self.view.sent(due, frame.tick);
-        }
-        if room.datagrams.is_some() && !due.is_empty() {
-            datagrams.extend(states.finish());
-        }
-        metrics.datagrams_out.add(datagrams.len() as u64);
-        metrics.states_over_budget.add(over_budget);
-        metrics.states_without_room.add(without_room);
-        let [first, full_rate, half, quarter] = state_bytes;
-        metrics.bytes_states_full.add((first + full_rate) as u64);
-        metrics.bytes_states_half.add(half as u64);
-        metrics.bytes_states_quarter.add(quarter as u64);
+        let state_bytes = self.pack_states(frame, room, (due_bytes, budget), packer);
 
+        let Packer { frame: ordered, world, datagrams, tally, .. } = packer;
         let mut bytes = ordered.finish(frame.number, frame.tick, frame.time, world);
         if bytes > 0 {
             self.beat_us = frame.time.0;
@@ -177,9 +144,8 @@ impl Stream {
             world.push(FramePacker::beat(frame.number, frame.tick, frame.time));
             bytes = world.iter().map(Bytes::len).sum();
         }
-        let in_order =
-            if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes.iter().sum()) };
-        metrics.bytes_ordered.add(in_order.saturating_sub(shared) as u64);
+        let in_order = if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes) };
+        tally.bytes_ordered += in_order.saturating_sub(shared) as u64;
         bytes += datagrams.iter().map(Bytes::len).sum::<usize>();
         if let Some(bucket) = &mut self.bytes {
             bucket.spend(bytes);
@@ -193,17 +159,15 @@ impl Stream {
     }
 
     /// Adds all but states, results and answers, and returns the bytes of snapshots and events.
-    fn pack_ordered(
+    fn pack_ordered<'f>(
         &mut self,
-        frame: &Frame,
+        frame: &'f Frame,
         own: Option<&SessionFrame>,
-        packer: &mut FramePacker,
         (budget, pace): (usize, Pace),
-        metrics: &Metrics,
+        packer: &mut Packer<'f>,
     ) -> usize {
-        let entered = own.map_or(&[][..], |own| &own.entered);
+        let Packer { frame: packer, view, said, tally, .. } = packer;
         let (mut snapshots, mut events) = (0, 0);
-        let mut admitted = Vec::new();
         if let Some(own) = own {
             if let Some(viewpoint) = own.viewpoint {
                 self.view.look_from(viewpoint);
@@ -213,31 +177,103 @@ impl Stream {
                 self.departed.add(*topic, frame.time.0);
                 packer.left(*topic);
             }
-            admitted = self.view.admit(entered, budget, pace == Pace::TooSlow);
-            for (entered, admitted) in entered.iter().zip(&admitted) {
-                if *admitted {
+            let admitted = self.view.admit(&own.entered, budget, pace == Pace::TooSlow);
+            for (entered, admitted) in own.entered.iter().zip(admitted) {
+                if admitted {
                     snapshots += cost(entered);
                     packer.entered(entered);
+                } else {
+                    tally.topics_behind += 1;
                 }
-                // `followed` has this frame's changes already.
-                self.view.leave(entered.topic);
+                self.view.enter(entered, admitted, frame.tick);
             }
         }
-        for said in self.view.said(frame) {
-            said.ordered.iter().for_each(|block| packer.changed(block));
+        said.clear();
+        self.view.look(frame, view, |ordered, blocks| {
+            ordered.into_iter().for_each(|block| packer.changed(block));
+            said.push(blocks);
+        });
+        for block in said.iter().filter_map(|said| said.events.as_ref()) {
+            events += block.len();
+            packer.changed(block);
         }
-        let behind = admitted.iter().filter(|admitted| !**admitted).count();
-        entered.iter().zip(admitted).for_each(|(entered, admitted)| self.view.enter(entered, admitted));
-        for said in self.view.said(frame) {
-            if let Some(block) = &said.events {
-                events += block.len();
-                packer.changed(block);
-            }
-        }
-        metrics.topics_behind.add(behind as u64);
-        metrics.bytes_snapshots.add(snapshots as u64);
-        metrics.bytes_events.add(events as u64);
+        tally.bytes_snapshots += snapshots as u64;
+        tally.bytes_events += events as u64;
         snapshots + events
+    }
+
+    /// Adds the states that were found due, of so many bytes, as far as the budget and the connection's room go. Returns how many bytes were added.
+    fn pack_states(
+        &mut self,
+        frame: &Frame,
+        room: Room,
+        (due_bytes, budget): (usize, usize),
+        packer: &mut Packer<'_>,
+    ) -> usize {
+        let Packer { frame: ordered, states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
+        let room_bytes = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
+        if budget.min(room_bytes) < due_bytes {
+            self.view.most_urgent_first(due, frame.tick, due_bytes, budget.min(room_bytes));
+        }
+        let budget = if room.pace == Pace::Good { budget } else { 0 };
+        let Some(Datagrams { bytes_max, mut room }) = room.datagrams else {
+            return self.spend(due, budget, frame.tick, tally, |state| {
+                ordered.state(state);
+                true
+            });
+        };
+        if due.is_empty() {
+            return 0;
+        }
+        states.begin(frame.number, frame.tick, bytes_max);
+        let bytes = self.spend(due, budget, frame.tick, tally, |state| {
+            // What is too long for a datagram goes by a stream of its own.
+            if state.len() <= bytes_max && room < state.len() {
+                return false;
+            }
+            room = room.saturating_sub(state.len());
+            if !states.add(state) {
+                datagrams.extend(states.finish());
+                states.begin(frame.number, frame.tick, bytes_max);
+                states.add(state);
+            }
+            true
+        });
+        datagrams.extend(states.finish());
+        tally.datagrams_out += datagrams.len() as u64;
+        bytes
+    }
+
+    /// Adds states in their order, until the budget is spent or `add` has no room. Returns how many bytes were added.
+    #[inline]
+    fn spend<'f>(
+        &mut self,
+        due: &[Due<'f>],
+        mut budget: usize,
+        tick: u64,
+        tally: &mut Tally,
+        mut add: impl FnMut(&'f [u8]) -> bool,
+    ) -> usize {
+        let mut by_grade = [0; 4];
+        for (done, due_now) in due.iter().enumerate() {
+            // The last may be longer than what is left, which is a debt then: so a long one is not passed over for ever.
+            if budget == 0 {
+                tally.states_over_budget += (due.len() - done) as u64;
+                break;
+            }
+            if !add(due_now.state) {
+                tally.states_without_room += (due.len() - done) as u64;
+                break;
+            }
+            budget = budget.saturating_sub(due_now.state.len());
+            by_grade[due_now.grade as usize] += due_now.state.len();
+            self.view.sent(due_now, tick);
+        }
+        let [first, full, half, quarter] = by_grade;
+        tally.bytes_states_full += (first + full) as u64;
+        tally.bytes_states_half += half as u64;
+        tally.bytes_states_quarter += quarter as u64;
+        first + full + half + quarter
     }
 }
 

@@ -132,7 +132,6 @@ struct Run {
     under_way: Vec<Bytes>,
     results: Vec<u32>,
     start: Instant,
-    metrics: Metrics,
 }
 
 impl Run {
@@ -154,7 +153,6 @@ impl Run {
             under_way: Vec::new(),
             results: Vec::new(),
             start,
-            metrics: Metrics::default(),
         }
     }
 
@@ -168,7 +166,7 @@ impl Run {
         let pace = if matches!(step, Step::Slow) { Pace::TooSlow } else { Pace::Good };
         let now = self.start + Duration::from_millis(50) * self.world.number as u32;
         let mut packer = Packer::default();
-        self.stream.pack(&frame, own, Room { datagrams: None, pace }, now, &mut packer, &self.metrics);
+        self.stream.pack(&frame, own, Room { datagrams: None, pace }, now, &mut packer);
         if !packer.world.is_empty() {
             self.under_way.push(packer.world.concat().into());
         }

@@ -20,7 +20,7 @@ impl Stream {
             self.view.leave(*topic);
             self.departed.add(*topic, frame.time.0);
         }
-        own.entered.iter().for_each(|entered| self.view.enter(entered, false));
+        own.entered.iter().for_each(|entered| self.view.enter(entered, false, frame.tick));
         if let Some(viewpoint) = own.viewpoint {
             self.view.look_from(viewpoint);
         }

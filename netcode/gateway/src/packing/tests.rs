@@ -5,6 +5,7 @@ use evertick_protocol::{Entered, ServerMessage, Snapshot, Square, TopicFramesWri
 use evertick_schema::Timestamp;
 
 use super::*;
+use crate::metrics::Metrics;
 
 const SESSION: SessionId = SessionId(1);
 const CELLS: u32 = 20;
@@ -48,7 +49,8 @@ fn run(bytes_per_second: u32, room: Room, frames: u64, metrics: &Metrics) -> Vec
         let mut packer = Packer::default();
         let now = start + TICK * number as u32;
         let own = frame.sessions.get(&SESSION);
-        let bytes = stream.pack(&frame, own, room, now, &mut packer, metrics);
+        let bytes = stream.pack(&frame, own, room, now, &mut packer);
+        packer.tally.tell(metrics);
         let world = packer.world.concat();
         assert!(world.is_empty() || matches!(ServerMessage::decode(&world), Ok(ServerMessage::Frame(_))));
         for datagram in &packer.datagrams {
@@ -108,62 +110,4 @@ fn who_reads_too_slowly_gets_no_states_but_what_is_ordered() {
     assert!(sent[0].0 > 200);
     assert_eq!(sent[1..], [(0, vec![]), (0, vec![])]);
     assert_eq!(metrics.snapshot().states_over_budget, 60);
-}
-
-/// What a shard spends on 1,000 sessions without their sockets; prints it.
-#[test]
-#[ignore = "a measurement: run it alone, with --no-capture"]
-fn cost_of_packing() {
-    for (name, cells, per_side, rows, len) in [("normal", 25, 1, 4, 30), ("hotspot", 9, 8, 2, 20)] {
-        let mut topics = TopicFramesWriter::new();
-        for cell in 0..cells {
-            topics.states(TopicId(cell), per_side);
-            (0..per_side * per_side).for_each(|part| topics.state(part, rows, &vec![7; len]));
-        }
-        let topics = topics.finish();
-        let side = f64::from(cells).sqrt() as u32;
-        let entered: Vec<_> = (0..cells)
-            .map(|cell| Entered {
-                topic: TopicId(cell),
-                square: Some(Square {
-                    space: 0,
-                    min: [(cell % side) as f32 * 64.0, (cell / side) as f32 * 64.0],
-                    size: 64.0,
-                }),
-                snapshot: Arc::new(Snapshot::new(Bytes::from_static(&[9; 10]))),
-                followed: Vec::new(),
-            })
-            .collect();
-        let at = [side as f32 * 32.0; 2];
-        let own = SessionFrame {
-            entered,
-            viewpoint: Some(Viewpoint { space: 0, at, radius: 128.0 }),
-            ..SessionFrame::default()
-        };
-        let start = Instant::now();
-        let mut streams: Vec<_> =
-            (0..1000).map(|id| Stream::new(SessionId(id), &SessionLimits::default(), start)).collect();
-        let (metrics, frames) = (Metrics::default(), 100);
-        let mut spent = Duration::ZERO;
-        for number in 1..=frames {
-            let time = Timestamp(i64::from(number) * 50_000);
-            let frame = Frame {
-                number: number.into(),
-                tick: number.into(),
-                time,
-                topics: topics.clone(),
-                ..Frame::default()
-            };
-            let room = Room { datagrams: None, pace: Pace::Good };
-            let mut packer = Packer::default();
-            let began = Instant::now();
-            for stream in &mut streams {
-                let own = (number == 1).then_some(&own);
-                stream.pack(&frame, own, room, start + TICK * number, &mut packer, &metrics);
-            }
-            spent += began.elapsed();
-        }
-        let each = spent.as_nanos() / u128::from(frames) / 1000;
-        println!("{name}: {each} ns per session and frame");
-    }
 }

@@ -2,7 +2,8 @@
 
 use evertick_protocol::{Entered, Square, TopicId};
 
-use super::{BEHIND, Content, Seen, View, cost, distance};
+use super::grade::distance;
+use super::{Content, View, cost};
 
 /// When a snapshot that was asked for has not come after so many ticks, it is asked for again.
 const ASK_AGAIN_TICKS: u32 = 100;
@@ -21,7 +22,7 @@ impl View {
         for (index, entered) in entered.iter().enumerate() {
             let promised = self
                 .find(entered.topic)
-                .is_ok_and(|at| matches!(self.topics[at].content, Content::Behind { promised: true, .. }));
+                .is_ok_and(|at| self.topics[at].content == Content::Behind && self.details[at].promised);
             if entered.square.is_none() || promised && !slow {
                 spent += cost(entered);
             } else {
@@ -38,17 +39,23 @@ impl View {
 
     /// All topics fall behind, those with a place alone if `placed`. Returns how many did.
     pub(crate) fn fall_behind(&mut self, placed: bool) -> usize {
-        let falls = |seen: &&mut Seen| seen.content == Content::Live && (!placed || seen.square.is_some());
-        let fallen = self.topics.iter_mut().filter(falls).map(|seen| seen.content = BEHIND).count();
+        let mut fallen = 0;
+        for (at, topic) in self.topics.iter_mut().enumerate() {
+            if topic.content != Content::Behind && (!placed || self.squares[at].is_some()) {
+                topic.content = Content::Behind;
+                (self.details[at].asked, self.details[at].promised) = (None, false);
+                fallen += 1;
+            }
+        }
         self.behind |= fallen > 0;
         fallen
     }
 
     /// The host was asked for everything.
     pub(crate) fn asked_for_all(&mut self, tick: u64) {
-        for seen in &mut self.topics {
-            if seen.content != Content::Live {
-                seen.content = Content::Behind { asked: Some(tick as u32), promised: false };
+        for (topic, details) in self.topics.iter().zip(&mut self.details) {
+            if topic.content == Content::Behind {
+                (details.asked, details.promised) = (Some(tick as u32), false);
             }
         }
     }
@@ -60,7 +67,7 @@ impl View {
 
     /// Whether a topic is behind.
     pub(crate) fn is_behind(&mut self) -> bool {
-        self.behind = self.behind && self.topics.iter().any(|seen| seen.content != Content::Live);
+        self.behind = self.behind && self.topics.iter().any(|topic| topic.content == Content::Behind);
         self.behind
     }
 
@@ -71,29 +78,29 @@ impl View {
             return;
         }
         let mut candidates = Vec::new();
-        for (at, seen) in self.topics.iter_mut().enumerate() {
-            if let Content::Behind { asked: Some(asked), .. } = seen.content {
+        for (at, topic) in self.topics.iter().enumerate() {
+            if topic.content != Content::Behind {
+                continue;
+            }
+            let details = &mut self.details[at];
+            if let Some(asked) = details.asked {
                 if (tick as u32).wrapping_sub(asked) < ASK_AGAIN_TICKS {
                     return;
                 }
-                seen.content = BEHIND;
+                (details.asked, details.promised) = (None, false);
             }
-            if seen.content == BEHIND {
-                candidates.push((seen.square, at));
-            }
+            candidates.push((self.away(self.squares[at]), at));
         }
-        let mut candidates: Vec<_> =
-            candidates.into_iter().map(|(square, at)| (self.away(square), at)).collect();
         candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let mut spent = 0;
         for (away, at) in candidates.into_iter().take(ASKED_MAX) {
-            let seen = &mut self.topics[at];
             if spent >= budget && away >= 0.0 {
                 break;
             }
-            spent += seen.cost as usize;
-            seen.content = Content::Behind { asked: Some(tick as u32), promised: true };
-            wanted.push(seen.id);
+            let details = &mut self.details[at];
+            spent += details.cost as usize;
+            (details.asked, details.promised) = (Some(tick as u32), true);
+            wanted.push(self.topics[at].id);
         }
     }
 
@@ -101,7 +108,9 @@ impl View {
     pub(crate) fn not_asked(&mut self, wanted: &[TopicId]) {
         for topic in wanted {
             if let Ok(at) = self.find(*topic) {
-                self.topics[at].content = BEHIND;
+                self.topics[at].content = Content::Behind;
+                (self.details[at].asked, self.details[at].promised) = (None, false);
+                self.behind = true;
             }
         }
     }
@@ -120,6 +129,6 @@ impl View {
     /// The topics that are behind.
     #[cfg(test)]
     pub(crate) fn topics_behind(&self) -> impl Iterator<Item = TopicId> {
-        self.topics.iter().filter(|seen| seen.content != Content::Live).map(|seen| seen.id)
+        self.topics.iter().filter(|topic| topic.content == Content::Behind).map(|topic| topic.id)
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use evertick_protocol::{Snapshot, TopicFramesWriter};
+use evertick_protocol::{Blocks, Frame, Snapshot, TopicFramesWriter};
 
+use super::grade::distance;
 use super::*;
 
 /// Cells of 10 units in a row; the viewpoint is in the first, and sees 100.
@@ -12,9 +13,14 @@ fn view(cells: u32) -> View {
         let square = Square { space: 0, min: [cell as f32 * 10.0, 0.0], size: 10.0 };
         let snapshot = Arc::new(Snapshot::new(Bytes::new()));
         let (topic, followed) = (TopicId(cell), Vec::new());
-        view.enter(&Entered { topic, square: Some(square), snapshot, followed }, true);
+        view.enter(&Entered { topic, square: Some(square), snapshot, followed }, true, 0);
     }
     view
+}
+
+fn due<'f>(view: &mut View, frame: &'f Frame, scratch: &mut Scratch<'f>) -> usize {
+    view.look(frame, scratch, |_, _| {});
+    view.due(frame, scratch)
 }
 
 fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
@@ -30,14 +36,16 @@ fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {
 /// How often each cell's state is sent in 40 ticks when a frame may have `bytes_max`.
 fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
     let mut sent = vec![0; cells as usize];
-    for tick in 100..140 {
+    // Everything comes in the first tick.
+    for tick in 99..140 {
         let frame = frame(tick, cells, 1, rows);
-        let mut due = Vec::new();
-        let bytes = view.due(&frame, &mut due);
+        let mut scratch = Scratch::default();
+        let bytes = due(view, &frame, &mut scratch);
+        let due = &mut scratch.due;
         assert_eq!(bytes, due.len() * 100);
-        most_urgent_first(&mut due, bytes, bytes_max);
+        view.most_urgent_first(due, tick, bytes, bytes_max);
         for due in due.iter().take(bytes_max / 100) {
-            sent[due.topic as usize] += 1;
+            sent[due.topic as usize] += u32::from(tick >= 100);
             view.sent(due, tick);
         }
     }
@@ -65,23 +73,22 @@ fn with_a_small_budget_the_nearest_go_at_full_rate_and_nobody_starves() {
 fn a_cell_that_is_cut_anew_is_graded_anew_and_hostile_numbers_fit() {
     let mut view = view(1);
     for (tick, per_side) in [(1, 1), (2, 8), (3, 2), (4, 0)] {
-        let mut due = Vec::new();
+        let mut scratch = Scratch::default();
         let frame = frame(tick, 1, per_side, 30);
-        view.due(&frame, &mut due);
-        assert_eq!(due.len(), usize::from(per_side) * usize::from(per_side));
+        due(&mut view, &frame, &mut scratch);
+        assert_eq!(scratch.due.len(), usize::from(per_side) * usize::from(per_side));
     }
     let mut topics = TopicFramesWriter::new();
     topics.states(TopicId(0), 1);
     topics.state(255, 3, &[7; 100]);
     let numbered = Frame { number: 5, tick: 5, topics: topics.finish(), ..Frame::default() };
-    let mut due = Vec::new();
-    view.due(&numbered, &mut due);
-    assert_eq!(due.len(), 1);
-    view.sent(&due[0], 5);
+    let mut scratch = Scratch::default();
+    due(&mut view, &numbered, &mut scratch);
+    assert_eq!(scratch.due.len(), 1);
+    view.sent(&scratch.due[0], 5);
     view.leave(TopicId(0));
     view.leave(TopicId(0));
-    due.clear();
-    assert_eq!(view.due(&numbered, &mut due), 0);
+    assert_eq!(due(&mut view, &numbered, &mut scratch), 0);
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn the_nearest_snapshots_are_sent_first_and_those_without_a_place_always() {
     assert_eq!(view.admit(&topics, 0, false), [false, false, true, false]);
     assert_eq!(view.admit(&topics, usize::MAX, true), [false, false, true, false]);
     // What is behind is asked for, the nearest first, until it fits no more; once.
-    topics.iter().for_each(|topic| view.enter(topic, false));
+    topics.iter().for_each(|topic| view.enter(topic, false, 99));
     assert_eq!(wanted(&mut view, 100, 300), [9, 2]);
     assert_eq!(wanted(&mut view, 101, 300).len(), 0);
     assert_eq!(view.admit(&topics, 0, false), [false, true, true, false], "it was promised");
@@ -132,7 +139,7 @@ fn the_nearest_snapshots_are_sent_first_and_those_without_a_place_always() {
     // The host has forgotten it.
     assert_eq!(wanted(&mut view, 203, 1), [2]);
     for topic in [2, 4, 30] {
-        view.enter(&entered(topic, true, 80), true);
+        view.enter(&entered(topic, true, 80), true, 203);
     }
     assert!(!view.is_behind());
     assert_eq!(view.fall_behind(true), 3);
@@ -141,15 +148,47 @@ fn the_nearest_snapshots_are_sent_first_and_those_without_a_place_always() {
     assert_eq!(wanted(&mut view, 310, 10_000).len(), 0);
 }
 
+/// How many topics the frame says something of in order, and how many say anything.
+fn said(view: &mut View, frame: &Frame) -> (usize, usize) {
+    let (mut ordered, mut all) = (0, 0);
+    view.look(frame, &mut Scratch::default(), |block, _| {
+        ordered += usize::from(block.is_some());
+        all += 1;
+    });
+    (ordered, all)
+}
+
 #[test]
 fn nothing_of_a_topic_behind_is_due() {
     let mut view = view(2);
-    let frame = frame(1, 2, 1, 5);
-    let mut due = Vec::new();
-    assert_eq!(view.due(&frame, &mut due), 200);
+    let mut scratch = Scratch::default();
+    let first = frame(1, 2, 1, 5);
+    assert_eq!(said(&mut view, &first), (0, 2), "what they followed with has the rest");
+    assert_eq!(said(&mut view, &first), (2, 2));
+    assert_eq!(due(&mut view, &first, &mut scratch), 200);
     view.fall_behind(false);
-    due.clear();
-    assert_eq!((view.due(&frame, &mut due), view.said(&frame).count()), (0, 0));
-    view.enter(&entered(1, true, 80), true);
-    assert_eq!((view.due(&frame, &mut due), view.said(&frame).count()), (100, 1));
+    assert_eq!((due(&mut view, &first, &mut scratch), said(&mut view, &first)), (0, (0, 0)));
+    view.enter(&entered(1, true, 80), true, 1);
+    assert_eq!((said(&mut view, &first), due(&mut view, &first, &mut scratch)), ((0, 1), 100));
+}
+
+#[test]
+fn what_is_far_is_spread_over_the_ticks() {
+    let mut view = View::default();
+    view.look_from(Viewpoint { space: 0, at: [5.0, 5.0], radius: 100.0 });
+    for cell in 0..40 {
+        let mut entered = entered(cell, true, 0);
+        let far = Square { space: 0, min: [90.0, 0.0], size: 10.0 };
+        entered.square = Some(if cell == 0 { Square { min: [0.0, 0.0], ..far } } else { far });
+        view.enter(&entered, true, 0);
+    }
+    let mut send = |tick| {
+        let (frame, mut scratch) = (frame(tick, 40, 1, 60), Scratch::default());
+        due(&mut view, &frame, &mut scratch);
+        scratch.due.iter().for_each(|due| view.sent(due, tick));
+        scratch.due.len()
+    };
+    assert_eq!(send(7), 40);
+    (8..12).for_each(|tick| _ = send(tick));
+    assert!((12..52).map(send).all(|due| (1 + 9..=1 + 10).contains(&due)));
 }
