@@ -32,7 +32,7 @@ pub(crate) fn check(host: &HostConfig, gateway: &GatewayConfig, connection: &Lis
     count("gateway.batch_len_max", gateway.batch_len_max as u64, 1..=MILLION)?;
     count("gateway.arrivals_waiting_max", gateway.arrivals_waiting_max as u64, 1..=MILLION)?;
     count("gateway.parked_sessions_max", gateway.parked_sessions_max as u64, 0..=MILLION)?;
-    times("gateway.spread_time", gateway.spread_time, Duration::ZERO..=tick / 2)?;
+    times("gateway.spread_time", gateway.spread_time, Duration::ZERO..=Duration::from_secs(1))?;
     session(&gateway.limits)?;
 
     let limits = &connection.limits;
@@ -134,7 +134,7 @@ mod tests {
             ("connections_max", refused(|server| server.connections_max(0))),
             ("sessions_max", refused(|server| server.sessions_max(0))),
             ("parked_sessions_max", refused(|server| server.parked_sessions_max(usize::MAX))),
-            ("spread_time", refused(|server| server.spread_time(Duration::from_millis(26)))),
+            ("spread_time", refused(|server| server.spread_time(Duration::from_secs(2)))),
             ("unvalidated_handshakes_max", refused(|server| server.unvalidated_handshakes_max(1 << 20))),
             ("tick", refused(|server| server.tick(Duration::ZERO))),
         ] {

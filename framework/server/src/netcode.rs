@@ -103,7 +103,7 @@ impl ServerBuilder {
     }
 
     /// The time over which a frame is handed to the sessions of a thread that has more than 256: so much later than the first the last one
-    /// sees the world, and so much less bursty the network is. 7 ms by default; half a tick at most.
+    /// sees the world, and so much less bursty the network is. 7 ms by default, one second at most; no more than half a tick is used.
     pub fn spread_time(mut self, time: Duration) -> Self {
         self.gateway.spread_time = time;
         self

@@ -24,7 +24,8 @@ pub struct GatewayConfig {
     /// its session. Each has at most 256 KiB of results, and commonly next to nothing.
     pub parked_sessions_max: usize,
     /// A shard with more than 256 sessions hands them a frame over this time, in turns, so that neither the network nor the clients' messages
-    /// see bursts; the last one sees the world so much later. The work alone may take longer. 0: as fast as it goes.
+    /// see bursts; the last one sees the world so much later. Half a tick at most, whatever is said here. The work alone may take longer. 0: as
+    /// fast as it goes.
     pub spread_time: Duration,
     /// The id of the first session. Ids count up from there; a server that must not see one again after a restart
     /// gives a number beyond the last.

@@ -47,6 +47,7 @@ impl Gateway {
         inbox: mpsc::Sender<IngressBatch>,
         metrics: Arc<Metrics>,
     ) -> Result<GatewayHandle, GatewayError> {
+        let half_a_tick = Duration::from_micros(u64::from(description.tick_us) / 2);
         let common = Arc::new(Common {
             limits: config.limits,
             auth,
@@ -54,7 +55,7 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
             next_session: AtomicU64::new(config.first_session),
             parked_sessions_max: config.parked_sessions_max,
-            spread_time: config.spread_time,
+            spread_time: config.spread_time.min(half_a_tick),
             directory: Directory::default(),
             running: watch::Sender::new(config.shards.max(1)),
         });

@@ -58,7 +58,7 @@ fn seeds(network: Network) -> Vec<u64> {
 /// A server whose clients nobody closes for being slow: the machine may be slow as well.
 fn server(network: Network, folder: &Folder, dice: &mut Dice) -> RunningServer {
     let (mut limits, mut connections) = (SessionLimits::default(), ListenerOptions::default());
-    limits.outgoing_messages_max = 1 << 20;
+    limits.outgoing_messages_max = 1_000_000;
     limits.outgoing_bytes_max = 1 << 30;
     (limits.outgoing_bytes_soft, limits.outgoing_bytes_behind) = (1 << 29, 1 << 29);
     limits.hello_time_max = SOON;
