@@ -35,7 +35,12 @@ fn records<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Record>, bool) {
             match deframer.next() {
                 Ok(Some(record)) => {
                     assert!(!matches!(&record, Record::Message(message) if message.len() > MESSAGE_BYTES_MAX));
+                    let last = matches!(record, Record::Close(_));
                     records.push(record);
+                    // Nobody asks for what comes behind the last words.
+                    if last {
+                        return (records, true);
+                    }
                 }
                 Ok(None) => break,
                 Err(_) => return (records, false),
