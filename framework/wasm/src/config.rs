@@ -46,11 +46,11 @@ pub struct GuestLimits {
     pub memory_bytes_max: usize,
     /// The most elements of the function table; at most [`EngineConfig::table_elements_max`].
     pub table_elements_max: usize,
-    /// Time for one reducer call, for `evertick_describe` and for the start of an instance.
+    /// Time for one reducer call and for the start of an instance.
     pub call_time_max: Duration,
     /// Time for one run of a system.
     pub run_time_max: Duration,
-    /// Time for the init and upgrade reducers, which make the world before anybody waits for a tick.
+    /// Time for `evertick_describe` and for the init and upgrade reducers, which make the world: nobody waits for a tick then.
     pub init_time_max: Duration,
     /// Bytes of a call's result, a refusal, or a system's command buffer.
     pub output_bytes_max: usize,

@@ -73,7 +73,7 @@ impl Instance {
     }
 
     fn ask<R: wasmtime::WasmResults>(&mut self, export: &str) -> Result<R, GuestFault> {
-        self.refill(self.call_epochs);
+        self.refill(self.init_epochs); // no tick waits for it
         let export = self
             .instance
             .get_typed_func::<(), R>(&mut self.store, export)

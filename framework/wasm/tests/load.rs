@@ -108,7 +108,7 @@ fn a_description_that_fails() {
     refused(&with("i64.const 0x00000000ffffffff"), &["a description of 4294967295 bytes"]);
     refused(&with("i64.const 0"), &["not valid JSON"]);
 
-    let limits = GuestLimits { call_time_max: Duration::from_millis(30), ..GuestLimits::default() };
+    let limits = GuestLimits { init_time_max: Duration::from_millis(30), ..GuestLimits::default() };
     let error = engine().load(&with("(loop $on (br $on)) unreachable"), limits).unwrap_err();
     assert!(matches!(&error, LoadError::Fault { fault } if fault.kind == FaultKind::Deadline), "{error}");
 }
