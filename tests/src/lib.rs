@@ -12,6 +12,7 @@ pub mod folder;
 pub mod process;
 pub mod reopen;
 pub mod rig;
+pub mod silent;
 pub mod text_guest;
 
 #[cfg(doctest)]

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use common::{SOON, builder, connect, joined, position, server, until};
 use evertick::{GatewayConfig, ListenerOptions, SessionLimits};
 use evertick_client::{Client, ConnectOptions, Disconnected};
-use evertick_protocol::{CallOutcome, ClientMessage, CloseCode, FailCode, Hello};
+use evertick_protocol::{CallOutcome, CloseCode, FailCode};
 use evertick_schema::Call;
+use evertick_tests::silent::silent;
 use evertick_transport::{ClientOptions, ConnectionExt, Lane};
 
 fn failed(outcome: &CallOutcome) -> Option<FailCode> {
@@ -128,18 +129,11 @@ async fn one_that_stops_reading_is_closed_and_the_tick_goes_on() {
     let before = server.snapshot().host;
 
     // Enters the world, which then has something to tell it in every tick, and reads none of it.
-    let mut silent = evertick_transport::connect(&url, &ClientOptions::default()).await.unwrap();
-    let token = b"the secret of one who is silent";
-    let hello = ClientMessage::Hello(Hello::new(token));
     let mut args = Vec::new();
     join::call("Silent".to_owned()).encode(&mut args);
     let reducer = watcher.module().reducer(<join::Call as Call>::NAME).unwrap() as u32;
-    for message in [hello, ClientMessage::Call { seq: 1, reducer, args: &args }] {
-        let mut bytes = Vec::new();
-        message.encode(&mut bytes);
-        silent.send(Lane::Control, &[bytes.into()]);
-    }
-    silent.flush().await.unwrap();
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    let silent = silent(address, "the secret of one who is silent", reducer, &args).await;
     until(async || server.snapshot().gateway.closes[CloseCode::TooSlow as usize] == 1).await;
     drop(silent);
     assert_unaffected(&server, &before).await;

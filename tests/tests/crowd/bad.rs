@@ -9,8 +9,7 @@ use evertick_transport::{ClientOptions, ConnectionExt, Lane, connect};
 use futures_util::FutureExt;
 use glam::Vec2;
 use scene_module::players::look;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Reducers by number, as the server's description has them.
@@ -26,41 +25,12 @@ fn encoded(message: &ClientMessage<'_>) -> Vec<u8> {
     bytes
 }
 
-/// A message of a client's end of a WebSocket. It is masked, with nothing.
-fn framed(message: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x82];
-    match u8::try_from(message.len()) {
-        Ok(length) if length < 126 => frame.push(0x80 | length),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(message.len()).unwrap().to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(message);
-    frame
-}
-
-/// Enters a world in which much happens, and never reads again. The kernel takes little for it.
+/// Enters a world in which much happens, and never reads again.
 pub(crate) async fn silent(address: &str, number: usize, reducers: Reducers) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
-    let upgrade = format!(
-        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(upgrade.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 101");
-    let token = format!("the secret of silent {number}, long enough");
-    stream.write_all(&framed(&encoded(&ClientMessage::Hello(Hello::new(token.as_bytes()))))).await.unwrap();
     let mut args = Vec::new();
     look::call(Vec2::ZERO, 256.0, 0).encode(&mut args);
-    let call = ClientMessage::Call { seq: 1, reducer: reducers.look, args: &args };
-    stream.write_all(&framed(&encoded(&call))).await.unwrap();
-    stream
+    let token = format!("the secret of silent {number}, long enough");
+    evertick_tests::silent::silent(address, &token, reducers.look, &args).await
 }
 
 /// Of what there is too much.
