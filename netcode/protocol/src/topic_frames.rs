@@ -149,15 +149,6 @@ impl TopicFramesWriter {
         Self::default()
     }
 
-    /// Nothing yet, with room for about as much as `topics` has.
-    pub fn like(topics: &TopicFrames) -> Self {
-        Self {
-            parts: Vec::with_capacity(topics.parts.len() * 9 / 8),
-            bytes: Vec::with_capacity(topics.bytes.len() * 9 / 8),
-            ..Self::default()
-        }
-    }
-
     /// What `topic` says in order.
     ///
     /// # Panics

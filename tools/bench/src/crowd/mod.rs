@@ -17,8 +17,9 @@ use crate::{RUNS, Result};
 
 /// The length of one run.
 const RUN: Duration = Duration::from_secs(4);
-/// The bytes a second that each client may be sent: what a session's budget is unless a studio says otherwise.
-const BYTES_PER_SECOND: f64 = 65_536.0;
+/// The bytes a second that each client may be sent in a run, and that it may have saved up before: what a session's budget is unless a
+/// studio says otherwise.
+const BYTES_PER_SECOND: f64 = 65_536.0 + 32_768.0 / RUN.as_secs() as f64;
 
 /// 10,000 movers of whom 1,000 clients see about 100 each.
 const SPREAD: Scene = Scene { movers: 10_000, edge: 2_880.0, radius: 128.0 };
