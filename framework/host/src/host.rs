@@ -182,12 +182,12 @@ impl Host {
         self.commit(now);
     }
 
-    /// Whether another frame is worth making: at once when the loop is idle and the disk is not behind, else when the last one is
+    /// Whether another frame is worth making: at once when the loop is idle and neither the disk nor the gateway is behind, else when the last one is
     /// old enough.
     fn frame_is_due(&self, next: &Next) -> bool {
-        let held = self.release.held();
-        (held < FRAMES_PROMPT_MAX && matches!(next, Next::Idle))
-            || (held < FRAMES_HELD_MAX
+        let waiting = self.release.waiting_frames();
+        (waiting < FRAMES_PROMPT_MAX && matches!(next, Next::Idle))
+            || (waiting < FRAMES_HELD_MAX
                 && self.last_frame.is_none_or(|last| last.elapsed() >= self.config.frame_interval()))
     }
 
@@ -261,15 +261,15 @@ impl Host {
 
     /// The next batch of the inbox; waits for it, unless a frame can be sent instead.
     fn batch_until(&mut self, wake: Instant) -> Result<IngressBatch, Next> {
-        let held = self.release.held();
-        if self.unsent && held < FRAMES_PROMPT_MAX {
+        let waiting = self.release.waiting_frames();
+        if self.unsent && waiting < FRAMES_PROMPT_MAX {
             return self.inbox.try_recv().map_err(|error| match error {
                 TryRecvError::Empty => Next::Idle,
                 TryRecvError::Disconnected => Next::Stop,
             });
         }
         let mut until = wake;
-        if let (true, Some(last)) = (self.unsent && held < FRAMES_HELD_MAX, self.last_frame) {
+        if let (true, Some(last)) = (self.unsent && waiting < FRAMES_HELD_MAX, self.last_frame) {
             until = until.min(last + self.config.frame_interval());
         }
         self.runtime.block_on(async {

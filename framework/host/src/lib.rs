@@ -29,4 +29,4 @@ pub use config::HostConfig;
 pub use control::{Control, ControlError, Status};
 pub use host::Host;
 pub use metrics::{HostMetrics, HostSnapshot, PhasesSnapshot, StorageSnapshot};
-pub use release::{FRAMES_HELD_MAX, Publish, Release};
+pub use release::{Backlog, FRAMES_HELD_MAX, Publish, Release};

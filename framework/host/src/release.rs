@@ -23,11 +23,14 @@ use crate::metrics::HostMetrics;
 /// Where frames go out, and to whom. Must not block: it is called by the world's thread and by the log's.
 pub type Publish = Box<dyn FnMut(Arc<Frame>, Audience) + Send>;
 
-/// Frames that may wait for the disk; when so many do, changes are gathered for one larger frame instead. They may all come out at
+/// How many published frames wait for the slowest of those who take them. Must not block.
+pub type Backlog = Box<dyn Fn() -> usize + Send>;
+
+/// Frames that may wait for the disk, and for those who take them; when so many do, changes are gathered for one larger frame instead. They may all come out at
 /// once, so a shard's queue must have room for them.
 pub const FRAMES_HELD_MAX: usize = 16;
 
-/// Frames that wait for the disk before another one is no more made at once, but at the pace of a busy loop: one waits for the sync that is
+/// Frames that wait for the disk, or for those who take them, before another one is no more made at once, but at the pace of a busy loop: one waits for the sync that is
 /// under way, one for the sync after it, and further ones would only be smaller.
 pub(crate) const FRAMES_PROMPT_MAX: usize = 2;
 
@@ -44,6 +47,7 @@ struct Shared {
 
 struct State {
     publish: Publish,
+    backlog: Backlog,
     /// The last commit that the disk has.
     synced: u64,
     /// In the order in which they were made; `seq` never falls. At most [`FRAMES_HELD_MAX`].
@@ -79,10 +83,11 @@ impl Clock {
 }
 
 impl Release {
-    /// The way out through `publish`.
-    pub fn new(publish: Publish) -> Self {
+    /// The way out through `publish`; `backlog` says how far behind it those are who take the frames.
+    pub fn new(publish: Publish, backlog: Backlog) -> Self {
         let state = State {
             publish,
+            backlog,
             synced: 0,
             held: VecDeque::with_capacity(FRAMES_HELD_MAX),
             confirmed: Clock::default(),
@@ -147,6 +152,13 @@ impl Release {
         self.lock().held.len()
     }
 
+    /// How many frames wait for the disk, or for those who take them. The host makes fewer and larger ones then, so that a flood of
+    /// calls does not bury a gateway in frames.
+    pub(crate) fn waiting_frames(&self) -> usize {
+        let state = self.lock();
+        state.held.len() + (state.backlog)()
+    }
+
     /// Waits until fewer than [`FRAMES_PROMPT_MAX`] frames are held, if more are now. May also return for no reason.
     pub(crate) async fn prompt(&self) {
         self.0.prompt.notified().await;
@@ -197,7 +209,10 @@ mod tests {
         let sent = Sent::default();
         let log = Arc::clone(&sent);
         (
-            Release::new(Box::new(move |frame, audience| log.lock().unwrap().push((frame.tick, audience)))),
+            Release::new(
+                Box::new(move |frame, audience| log.lock().unwrap().push((frame.tick, audience))),
+                Box::new(|| 0),
+            ),
             sent,
         )
     }

@@ -219,14 +219,17 @@ impl ServerBuilder {
         let mut simulation = Simulation::new(self.world, tick, vec![module])?;
         let gateway = Arc::new(Mutex::new(None::<GatewayHandle>));
         let release = {
-            let gateway = Arc::clone(&gateway);
-            Release::new(Box::new(move |frame, audience| {
-                if let Ok(gateway) = gateway.lock()
+            let (to, behind) = (Arc::clone(&gateway), Arc::clone(&gateway));
+            let publish = Box::new(move |frame, audience| {
+                if let Ok(gateway) = to.lock()
                     && let Some(gateway) = gateway.as_ref()
                 {
                     gateway.publish(&frame, audience);
                 }
-            }))
+            });
+            let backlog =
+                move || behind.lock().map_or(0, |gateway| gateway.as_ref().map_or(0, GatewayHandle::backlog));
+            Release::new(publish, Box::new(backlog))
         };
         let opened = open(&self.home, self.durability, &mut simulation, now(), release.on_synced())?;
         let interest = Interest::new(simulation.world(), simulation.rows(0), self.interest);

@@ -221,6 +221,15 @@ impl GatewayHandle {
         }
     }
 
+    /// How many frames wait for the shard that is furthest behind. Whoever publishes does well to make fewer and larger ones while there
+    /// are several.
+    pub fn backlog(&self) -> usize {
+        let frames = self.distributor.shards.iter().map(|shard| &shard.frames);
+        // One that has ended takes none, and holds up nobody.
+        let running = frames.filter(|frames| !frames.is_closed());
+        running.map(|frames| frames.max_capacity() - frames.capacity()).max().unwrap_or(0)
+    }
+
     /// Takes up a connection that came by other ways than a listener. `false` when too many wait to be taken up.
     pub fn attach(&self, connection: Box<dyn Connection>) -> bool {
         let shard = self.distributor.least_loaded();
