@@ -1,36 +1,40 @@
-//! What a frame costs: every one of so many entities in 256 cells moves, one session sees them all.
+//! What a frame costs: 100,000 entities on 20,000 cells move, and 10,000 sessions look on through some of them. All are spread evenly, and
+//! step by 10 cm.
 //!
 //! `cargo run --release -p evertick-interest --example frame_cost [entities]`
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evertick_interest::{Interest, InterestConfig};
 use evertick_schema::{
     FieldDef, Identity, RowDef, RowKind, SessionId, SpatialDef, Timestamp, Type, Visibility, WireDef,
 };
-use evertick_world::{Cause, Config, Focus, Place, World};
+use evertick_world::{Cause, Config, Focus, World};
 
-const CELLS: usize = 16;
+const SIDE: f32 = 9_000.0;
+const RADIUS: f32 = 128.0;
+/// One session for so many entities.
+const ENTITIES_EACH: usize = 10;
 const ROUNDS: usize = 61;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let count = std::env::args().nth(1).map_or(Ok(10_000), |count| count.parse::<usize>())?;
+    let count = std::env::args().nth(1).map_or(Ok(100_000), |count| count.parse::<usize>())?;
     let mut world = World::new(Config::default());
     let rows = world.register("bench", &[position()])?;
-    let config = InterestConfig { radius_max: 1024.0, ..InterestConfig::default() };
-    let mut interest = Interest::new(&world, &rows, config);
-    let session = SessionId(1);
-    interest.open(session, Identity([1; 32]));
+    let mut interest = Interest::new(&world, &rows, InterestConfig::default());
 
-    let side = 64.0 * CELLS as f32;
     let at = |index: usize, round: usize| {
-        // Spread evenly, and step by 10 cm.
-        let [x, y] = [0.754_877_7, 0.569_840_3].map(|step: f32| (step * index as f32).fract() * side);
-        [(x + 0.1 * round as f32) % side, y].map(f32::to_le_bytes).concat()
+        let [x, y] = [0.754_877_666_246_6, 0.569_840_290_998].map(|step: f64| (step * index as f64).fract());
+        let [x, y] = [x as f32 * SIDE + 0.1 * round as f32, y as f32 * SIDE];
+        [x % SIDE, y].map(f32::to_le_bytes).concat()
     };
     let mut tx = world.begin(Cause::default());
     let entities: Vec<_> = (0..count).map(|_| tx.spawn()).collect();
-    tx.focus(session, Focus::Point { place: Place { space: 0, at: [side / 2.0; 2] }, radius: 800.0 });
+    for (number, entity) in entities.iter().step_by(ENTITIES_EACH).enumerate() {
+        let session = SessionId(number as u64 + 1);
+        interest.open(session, Identity::default());
+        tx.focus(session, Focus::Entity { entity: *entity, radius: RADIUS });
+    }
     tx.accept()?;
 
     let (mut absorbs, mut frames, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -49,14 +53,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let frame = interest.frame(&world, now, 0);
         frames.push(start.elapsed());
         bytes = frame.topics.bytes();
+        world.recycle(delta);
     }
     let snapshot = frames.remove(0);
-    absorbs.sort_unstable();
-    frames.sort_unstable();
+    absorbs.remove(0);
     println!("{count} moved entities, {:?}", interest.stats());
-    println!("absorb {:?}, frame {:?} (medians)", absorbs[absorbs.len() / 2], frames[frames.len() / 2]);
+    println!("absorb {:?}, frame {:?} (medians)", median(&mut absorbs), median(&mut frames));
     println!("first frame, of snapshots: {snapshot:?}; {:.2} bytes per move", bytes as f64 / count as f64);
     Ok(())
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn position() -> RowDef {

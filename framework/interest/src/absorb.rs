@@ -61,16 +61,23 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
     };
     if rule.class() == Class::Cell {
         // Between frames an entity is known in one cell at most; who has changed cell since is marked by the move.
-        let Topics { spots, dirty, .. } = topics;
-        for (entity, mask) in rows.updated.entities().iter().zip(rows.updated.masks()) {
-            if let Some((id, slot)) = spots.get(*entity).cell() {
-                dirty.push(KnownRow::new(id, rule.column, slot), *mask);
+        let Topics { spots, dirty, moving, .. } = topics;
+        let known = rows.updated.entities().iter().zip(rows.updated.masks()).filter_map(|(entity, mask)| {
+            let (id, slot) = spots.get(*entity).cell()?;
+            Some((id, slot, *mask, *entity))
+        });
+        match rule.lane {
+            Some(lane) => {
+                known.for_each(|(id, slot, mask, entity)| moving.mark(lane, id, slot, mask, entity));
             }
+            None => known.for_each(|(id, slot, mask, _)| {
+                dirty.push(KnownRow::new(id, rule.column, slot), mask);
+            }),
         }
     } else {
         for (entity, mask, _) in rows.updated.iter() {
             if let Some(id) = find(topics, entity) {
-                topics.dirty(id, entity, rule.column, mask);
+                topics.changed(id, entity, rule, mask);
             }
         }
     }
@@ -89,7 +96,7 @@ fn mark_keyed(topics: &mut Topics, homes: &Homes, world: &World, rule: &Rule, ro
         if rule.is_keyed_by(mask) {
             touch_row(topics, homes, world, rule, entity);
         } else if let Some(home) = homes.get(&(entity, rule.row)) {
-            topics.dirty(*home, entity, rule.column, mask);
+            topics.changed(*home, entity, rule, mask);
         }
     }
     let inserted = rows.inserted.iter().map(|(entity, ..)| entity);

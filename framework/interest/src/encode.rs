@@ -57,7 +57,6 @@ impl Encoder {
             rules,
             events,
             rows: Vec::new(),
-            state: Vec::new(),
             told: TopicFramesWriter::new(),
             counts: Counts::default(),
         }
@@ -80,7 +79,6 @@ pub(crate) struct Encode<'frame> {
     rules: &'frame Rules,
     events: &'frame [u8],
     rows: Vec<&'frame [u8]>,
-    state: Vec<u8>,
     /// What the topics say, so far.
     pub(crate) told: TopicFramesWriter,
     pub(crate) counts: Counts,
@@ -169,9 +167,7 @@ impl Encode<'_> {
         }
         self.counts.states += 1;
         let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-        self.state.clear();
-        self.encoder.writer.finish_into(&mut self.state);
-        self.told.state(part, count, &self.state);
+        self.told.written(part, count, &mut self.encoder.writer);
     }
 
     /// All that is known of a topic, for those who enter it.
@@ -194,27 +190,14 @@ impl Encode<'_> {
         writer.enter(members);
     }
 
-    /// Changed rows of one type, by slot: a section for each set of fields, or one for all.
+    /// Changed rows of one type, by slot.
     fn changed_rows(&mut self, class: Class, rows: &[Change]) {
         let column = rows[0].row.column();
-        let fields = self.world.row(self.rules.columns(class)[usize::from(column)].row).all_fields();
-        let mut masks = [0; MASKS_MAX];
-        let mut count = 0;
-        let mut union = 0;
-        for mask in rows.iter().map(|change| change.mask & fields) {
-            union |= mask;
-            if !masks[..count.min(MASKS_MAX)].contains(&mask) {
-                if count < MASKS_MAX {
-                    masks[count] = mask;
-                }
-                count += 1;
-            }
-        }
-        let together = count > MASKS_MAX;
-        let masks = if together { std::slice::from_ref(&union) } else { &masks[..count] };
-        for mask in masks {
-            let rows = rows.iter().filter(|change| together || change.mask & fields == *mask);
-            self.write_rows(class, column, *mask, rows.map(|change| (change.row.slot(), change.entity)));
+        let row = self.world.row(self.rules.columns(class)[usize::from(column)].row);
+        let sections = Sections::of(rows.iter().map(|change| change.mask), row.all_fields());
+        for section in sections.masks() {
+            let rows = rows.iter().filter(|change| sections.has(*section, change.mask));
+            self.write_rows(class, column, *section, rows.map(|change| (change.row.slot(), change.entity)));
         }
     }
 
@@ -245,6 +228,50 @@ impl Encode<'_> {
             let rows = run.iter().map(|event| &self.events[event.start..event.end]);
             self.encoder.writer.events(run[0].wire.into(), rows);
         }
+    }
+}
+
+/// Which ROWS sections rows of one type go to: one for each set of fields, or one for all.
+struct Sections {
+    masks: [u64; MASKS_MAX],
+    count: usize,
+    /// Whether all rows go to the only one.
+    together: bool,
+    fields: u64,
+}
+
+impl Sections {
+    /// Of rows of a type with these fields, whose changed ones are in `masks`.
+    #[inline]
+    fn of(masks: impl Iterator<Item = u64>, fields: u64) -> Self {
+        let mut sections = Self { masks: [0; MASKS_MAX], count: 0, together: false, fields };
+        let mut union = 0;
+        for mask in masks.map(|mask| mask & fields) {
+            union |= mask;
+            if sections.together || sections.masks().contains(&mask) {
+                continue;
+            }
+            sections.together = sections.count == MASKS_MAX;
+            if !sections.together {
+                sections.masks[sections.count] = mask;
+                sections.count += 1;
+            }
+        }
+        if sections.together {
+            (sections.masks[0], sections.count) = (union, 1);
+        }
+        sections
+    }
+
+    /// The fields of each.
+    fn masks(&self) -> &[u64] {
+        &self.masks[..self.count]
+    }
+
+    /// Whether a row goes there.
+    #[inline]
+    fn has(&self, section: u64, mask: u64) -> bool {
+        self.together || mask & self.fields == section
     }
 }
 

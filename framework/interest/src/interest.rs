@@ -7,7 +7,7 @@ use evertick_world::{Cell, Delta, RowId, SessionWish, World};
 use crate::absorb::{Homes, mark_moves, mark_rows};
 use crate::config::InterestConfig;
 use crate::encode::Encoder;
-use crate::moving::Lanes;
+use crate::moving::{Lanes, Moving};
 use crate::query::Queries;
 use crate::reconcile::{Changes, Reconcile, forget_homes};
 use crate::route::Events;
@@ -73,9 +73,10 @@ impl Interest {
     /// # Panics
     /// When a row type is not of `world`, or was registered from a description that fails its own check.
     pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
-        let topics = Topics::new(config.rest, world.config().region);
+        let rules = Rules::new(world, wire_rows, config.detail_radius);
+        let topics = Topics::new(config.rest, world.config().region, Moving::new(rules.lanes()));
         Self {
-            rules: Rules::new(world, wire_rows, config.detail_radius),
+            rules,
             encoder: Encoder::new(world, wire_rows),
             config,
             topics,
@@ -150,6 +151,7 @@ impl Interest {
     /// for each session whose focus has moved by an eighth of a cell the cells in its reach.
     pub fn absorb(&mut self, world: &World, delta: &Delta) -> bool {
         let Self { config, rules, topics, sessions, homes, queries, events, .. } = self;
+        topics.moving.begin_tick(delta.tick);
         for op in &delta.sessions {
             match op.wish {
                 SessionWish::Focus(focus) => {

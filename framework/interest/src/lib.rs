@@ -37,6 +37,7 @@ mod query;
 mod reconcile;
 mod roster;
 mod route;
+mod row_states;
 mod rules;
 mod session;
 mod sessions;
@@ -45,6 +46,7 @@ mod snapshots;
 mod spots;
 mod tell;
 mod topic;
+mod topic_set;
 mod topics;
 
 pub use config::{InterestConfig, RADIUS_CELLS_MAX};

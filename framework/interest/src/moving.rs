@@ -3,16 +3,21 @@
 //! A state has all rows of its part that move, with absolute values; so any of them may be lost, and a session may take as many
 //! of them as it likes. What a row comes to rest at goes in order with the rest.
 //!
-//! Hot: all rows that move stand in one list, by topic, column and slot, and a tick makes the next list of it in one pass.
+//! Hot: what is kept of a row that moves stands by topic and slot, in arrays for all topics, and what changes of it with each tick is two
+//! bytes: so of a hundred thousand rows, which change in no order, all of it stays in a near cache; and a frame reads the rows of a topic
+//! one behind the other. Nothing is sorted.
 
 use evertick_protocol::{Square, TopicId};
 use evertick_schema::EntityId;
 use evertick_world::{Place, World};
 
+use crate::row_states::{RowState, RowStates};
+use crate::rules::Latest;
 use crate::topic::{Dirty, KnownRow};
+use crate::topic_set::TopicSet;
 
 /// A row that has not changed for so many ticks rests.
-pub(crate) const REST_TICKS: u64 = 4;
+pub(crate) const REST_TICKS: u8 = 4;
 
 /// The most rows of a part before a topic's state is cut into more of them, on average.
 const PART_ROWS: usize = 24;
@@ -20,45 +25,90 @@ const PART_ROWS: usize = 24;
 /// The most parts along a side of a cell.
 const PARTS_PER_SIDE_MAX: u8 = 8;
 
+/// The rows of all topics that move, with the fields that have changed since they began to.
+#[derive(Debug, Default)]
+pub(crate) struct Moving {
+    /// By number.
+    lanes: Vec<RowStates>,
+    /// Topics that may have rows that move.
+    active: TopicSet,
+    /// Topics in which such a row has changed since the last frame.
+    changed: TopicSet,
+    /// The lowest bits of the tick that changes belong to.
+    tick: u8,
+}
+
 /// Fields of a known row that have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Change {
     pub(crate) row: KnownRow,
     pub(crate) mask: u64,
     pub(crate) entity: EntityId,
-    /// Of a row that moves: when it changed last.
-    pub(crate) tick: u64,
-}
-
-/// The rows of all topics that move, with the fields that have changed since they began to, in order.
-#[derive(Debug, Default)]
-pub(crate) struct Moving {
-    /// Those without fields move no more.
-    pub(crate) list: Vec<Change>,
-    /// The next list, while it is made.
-    pub(crate) next: Vec<Change>,
 }
 
 impl Moving {
-    /// A topic has ended: nothing moves in it.
-    pub(crate) fn forget(&mut self, topic: TopicId) {
-        let start = self.list.partition_point(|change| change.row.topic() < topic);
-        let rows = self.list[start..].iter_mut().take_while(|change| change.row.topic() == topic);
-        rows.for_each(|change| change.mask = 0);
+    /// Nothing moves yet, on so many lanes.
+    pub(crate) fn new(lanes: usize) -> Self {
+        Self { lanes: (0..lanes).map(|_| RowStates::default()).collect(), ..Self::default() }
     }
 
-    /// The next list becomes the list. Memory stays in proportion.
-    pub(crate) fn turn(&mut self) {
-        std::mem::swap(&mut self.list, &mut self.next);
-        self.next.clear();
-        self.next.shrink_to(2 * self.list.len());
+    /// Changes belong to this tick from now on.
+    pub(crate) const fn begin_tick(&mut self, tick: u64) {
+        self.tick = tick as u8;
+    }
+
+    /// There are topics of this number and below.
+    pub(crate) fn reach(&mut self, topic: TopicId) {
+        let topics = topic.0 as usize + 1;
+        self.lanes.iter_mut().for_each(|lane| lane.reach(topics));
+        self.active.reach(topic);
+        self.changed.reach(topic);
+    }
+
+    /// A topic has ended, or all who see it get a snapshot: nothing moves in it.
+    pub(crate) fn forget(&mut self, topic: TopicId) {
+        self.lanes.iter_mut().for_each(|lane| lane.abandon(topic));
+        self.active.remove(topic);
+        self.changed.remove(topic);
+    }
+
+    /// Fields of the entity's row, which is at that slot, have changed.
+    #[inline]
+    pub(crate) fn mark(&mut self, lane: u16, topic: TopicId, slot: u32, mask: u64, entity: EntityId) {
+        self.changed.insert(topic);
+        self.lanes[usize::from(lane)].mark(topic, slot, mask, entity, self.tick);
+    }
+
+    /// The row at that slot does not move any more: it is gone, or sent whole.
+    pub(crate) fn stop(&mut self, lane: u16, topic: TopicId, slot: u32) {
+        self.lanes[usize::from(lane)].stop(topic, slot);
+    }
+
+    /// Nothing has changed since the last frame.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// Begins a frame: returns the topics it looks at, which are those with changes, and in a new tick all in which rows move.
+    pub(crate) fn begin_frame(&mut self, is_new_tick: bool) -> TopicSet {
+        let mut topics = self.changed.clone();
+        if is_new_tick {
+            topics.union(&self.active);
+        }
+        topics
+    }
+
+    /// Ends a frame: what has changed is told.
+    pub(crate) fn end_frame(&mut self) {
+        self.changed.clear();
+        self.lanes.iter_mut().for_each(RowStates::close_up);
     }
 }
 
 /// What of one topic goes on which lane.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    /// Rows that move, in order.
+    /// Rows that move, by column and slot.
     pub(crate) moving: Vec<Change>,
     /// What is told in order, and what came to rest; in order.
     pub(crate) ordered: Vec<Change>,
@@ -74,65 +124,56 @@ impl Lanes {
         self.moved = false;
     }
 
-    /// Parts the changed rows of a topic, sorted, by lane. `moving` are those that moved so far, sorted; the `entity` at a slot is that of a
-    /// row that `known` says clients know. Rows that are sent whole (all fields are marked) move no more.
+    /// Parts the rows of a topic, of which `latest` may move, by lane: those that move, and those in `dirty`, which are sorted, and come to rest. Rows that clients do
+    /// not know any more are dropped. The `entity` at a slot is that of a row that `known` says clients know.
     ///
-    /// Cost: a pass over both lists.
+    /// Cost: a pass over the topic's slots of each lane in which anything moves, and over `dirty`.
     #[inline]
     pub(crate) fn sort(
         &mut self,
-        moving: &[Change],
+        moving: &mut Moving,
+        id: TopicId,
+        latest: &[Latest],
         dirty: &[Dirty],
-        tick: u64,
-        is_latest: impl Fn(u16) -> bool,
         known: impl Fn(KnownRow) -> bool,
         entity: impl Fn(u32) -> EntityId,
     ) {
         self.clear();
-        let mut moving = moving.iter();
-        let mut next = moving.next();
-        let mut rested = false;
-        for row in dirty {
-            while let Some(mover) = next.filter(|mover| mover.row < row.row) {
-                rested |= self.keep(mover, tick, &known);
-                next = moving.next();
+        for Latest { lane, column } in latest.iter().copied() {
+            let of = &mut moving.lanes[usize::from(lane)];
+            let range = of.range(id);
+            let before = self.moving.len();
+            for (slot, at) in range.clone().enumerate() {
+                let state = of.rows[at];
+                if state.mask == 0 {
+                    continue;
+                }
+                let row = KnownRow::new(id, column, slot as u32);
+                let change = Change { row, mask: of.fields(state), entity: of.entities[at] };
+                if known(row) && moving.tick.wrapping_sub(state.tick) < REST_TICKS {
+                    self.moving.push(change);
+                    continue;
+                }
+                of.rows[at] = RowState::default();
+                if known(row) {
+                    self.ordered.push(change);
+                }
             }
-            let before = next.filter(|mover| mover.row == row.row);
-            if before.is_some() {
-                next = moving.next();
-            }
-            if !known(row.row) {
-                continue;
-            }
-            let entity = before.map_or_else(|| entity(row.row.slot()), |before| before.entity);
-            let change = Change { row: row.row, mask: row.mask, entity, tick };
-            if row.mask != u64::MAX && is_latest(row.row.column()) {
-                let mask = row.mask | before.map_or(0, |before| before.mask);
-                self.moving.push(Change { mask, ..change });
-                self.moved = true;
-            } else {
-                self.ordered.push(change);
+            if self.moving.len() == before && !range.is_empty() {
+                of.abandon(id);
             }
         }
-        while let Some(mover) = next {
-            rested |= self.keep(mover, tick, &known);
-            next = moving.next();
-        }
+        self.moved = !self.moving.is_empty() && moving.changed.has(id);
+        moving.active.set(id, !self.moving.is_empty());
+        let rested = !self.ordered.is_empty();
+        let changes = dirty.iter().filter(|dirty| known(dirty.row));
+        self.ordered.extend(changes.map(|dirty| {
+            let entity = entity(dirty.row.slot());
+            Change { row: dirty.row, mask: dirty.mask, entity }
+        }));
         if rested {
             self.ordered.sort_unstable();
         }
-    }
-
-    /// A row that moved and has not changed. Returns whether it rests.
-    #[inline]
-    fn keep(&mut self, mover: &Change, tick: u64, known: impl Fn(KnownRow) -> bool) -> bool {
-        if mover.mask == 0 || !known(mover.row) {
-            return false;
-        }
-        let rests = tick.saturating_sub(mover.tick) >= REST_TICKS;
-        let lane = if rests { &mut self.ordered } else { &mut self.moving };
-        lane.push(*mover);
-        rests
     }
 }
 
@@ -182,6 +223,10 @@ fn part_of(place: Place, min: [f32; 2], size: f32, per_side: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const TOPIC: TopicId = TopicId(3);
@@ -194,67 +239,160 @@ mod tests {
         Dirty { row: row(column, slot), mask }
     }
 
-    /// What is sorted so far, of rows whose column 0 is on the latest lane; slot 9 is not known.
-    fn sort(lanes: &mut Lanes, tick: u64, marks: &[Dirty]) {
-        let moving = std::mem::take(&mut lanes.moving);
-        let entity = |slot: u32| EntityId(u64::from(slot) + 100);
-        lanes.sort(&moving, marks, tick, |column| column == 0, |row| row.slot() != 9, entity);
-        let all = lanes.moving.iter().chain(&lanes.ordered);
-        assert!(all.clone().all(|change| change.entity == entity(change.row.slot())));
+    fn entity(slot: u32) -> EntityId {
+        EntityId(u64::from(slot) + 100)
     }
 
-    fn rows(changes: &[Change]) -> Vec<Dirty> {
-        changes.iter().map(|change| Dirty { row: change.row, mask: change.mask }).collect()
+    /// Rows whose column 0 is on the latest lane; slot 9 is not known.
+    struct Stage {
+        moving: Moving,
+        lanes: Lanes,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let mut moving = Moving::new(1);
+            moving.reach(TopicId(9));
+            Self { moving, lanes: Lanes::default() }
+        }
+
+        /// What is sorted in a tick with these marks.
+        fn sort(&mut self, tick: u64, marks: &[(u32, u64)], dirty: &[Dirty]) {
+            let Self { moving, lanes } = self;
+            moving.begin_tick(tick);
+            for (slot, mask) in marks {
+                moving.mark(0, TOPIC, *slot, *mask, entity(*slot));
+            }
+            let latest = [Latest { lane: 0, column: 0 }];
+            lanes.sort(moving, TOPIC, &latest, dirty, |row| row.slot() != 9, entity);
+            moving.end_frame();
+            let mut all = lanes.moving.iter().chain(&lanes.ordered);
+            assert!(all.all(|change| change.entity == entity(change.row.slot())));
+        }
+
+        fn moving(&self) -> Vec<(u32, u64)> {
+            self.lanes.moving.iter().map(|change| (change.row.slot(), change.mask)).collect()
+        }
+
+        fn ordered(&self) -> Vec<Dirty> {
+            let ordered = self.lanes.ordered.iter();
+            ordered.map(|change| Dirty { row: change.row, mask: change.mask }).collect()
+        }
     }
 
     #[test]
     fn rows_move_rest_and_move_again() {
-        let mut lanes = Lanes::default();
-        // Column 1 goes in order, and so does what is sent whole.
+        let mut stage = Stage::new();
         let whole = dirty(0, 2, u64::MAX);
-        sort(&mut lanes, 1, &[dirty(0, 0, 1), dirty(0, 1, 2), whole, dirty(0, 9, 1), dirty(1, 0, 1)]);
-        assert!(lanes.moved);
-        assert_eq!(rows(&lanes.moving), [dirty(0, 0, 1), dirty(0, 1, 2)]);
-        assert_eq!(rows(&lanes.ordered), [whole, dirty(1, 0, 1)]);
+        // What is sent whole, and column 1, go in order.
+        stage.sort(1, &[(1, 2), (0, 1), (9, 1)], &[whole, dirty(1, 0, 1), dirty(1, 9, 1)]);
+        assert!(stage.lanes.moved);
+        assert_eq!(stage.moving(), [(0, 1), (1, 2)]);
+        assert_eq!(stage.ordered(), [whole, dirty(1, 0, 1)]);
 
         // Fields gather while a row moves; others stay in the state.
-        sort(&mut lanes, 3, &[dirty(0, 1, 4)]);
-        assert_eq!(
-            (rows(&lanes.moving), rows(&lanes.ordered)),
-            (vec![dirty(0, 0, 1), dirty(0, 1, 6)], vec![])
-        );
+        stage.sort(3, &[(1, 4)], &[]);
+        assert_eq!((stage.moving(), stage.ordered()), (vec![(0, 1), (1, 6)], vec![]));
 
         // Without a change it is not moving, but still in the state until it rests.
-        sort(&mut lanes, 5, &[dirty(1, 0, 1)]);
-        assert!(!lanes.moved);
-        assert_eq!(rows(&lanes.moving), [dirty(0, 1, 6)]);
-        assert_eq!(rows(&lanes.ordered), [dirty(0, 0, 1), dirty(1, 0, 1)]);
-        sort(&mut lanes, 6, &[dirty(0, 1, u64::MAX)]);
-        assert_eq!((rows(&lanes.moving), rows(&lanes.ordered)), (vec![], vec![dirty(0, 1, u64::MAX)]));
+        stage.sort(5, &[], &[dirty(1, 0, 1)]);
+        assert!(!stage.lanes.moved);
+        assert_eq!(stage.moving(), [(1, 6)]);
+        assert_eq!(stage.ordered(), [dirty(0, 0, 1), dirty(1, 0, 1)]);
+        assert_eq!(stage.moving.begin_frame(true).iter().collect::<Vec<_>>(), [TOPIC]);
+        stage.sort(7, &[], &[]);
+        assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 6)]));
+        assert!(stage.moving.begin_frame(true).is_empty());
+        assert!(stage.moving.lanes[0].range(TOPIC).is_empty(), "its memory is given back");
     }
 
     #[test]
-    fn rows_that_are_gone_do_not_come_to_rest() {
-        let mut lanes = Lanes::default();
-        let mover =
-            |slot, mask| Change { row: row(0, slot), mask, entity: EntityId(100 + u64::from(slot)), tick: 1 };
-        lanes.moving = vec![mover(0, 0), mover(1, 1), mover(9, 1)];
-        sort(&mut lanes, 9, &[]);
-        assert_eq!((rows(&lanes.moving), rows(&lanes.ordered)), (vec![], vec![dirty(0, 1, 1)]));
+    fn rows_that_are_gone_or_sent_whole_do_not_come_to_rest() {
+        let mut stage = Stage::new();
+        stage.sort(1, &[(0, 1), (1, 1), (9, 1), (70, 1)], &[]);
+        stage.moving.stop(0, TOPIC, 0);
+        stage.moving.stop(0, TOPIC, 5000);
+        assert_eq!(stage.moving.begin_frame(false).iter().count(), 0);
+        stage.sort(9, &[], &[]);
+        assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 1), dirty(0, 70, 1)]));
     }
 
     #[test]
     fn nothing_moves_in_a_topic_that_has_ended() {
-        let of = |topic, mask| Change {
-            row: KnownRow::new(TopicId(topic), 0, 0),
-            mask,
-            entity: EntityId(1),
-            tick: 1,
-        };
-        let mut moving = Moving { list: vec![of(2, 1), of(3, 1), of(4, 1)], next: Vec::new() };
+        let mut moving = Moving::new(2);
+        moving.reach(TopicId(70));
+        assert!(moving.is_unchanged());
+        for topic in [2, 3, 70] {
+            moving.mark(0, TopicId(topic), 0, 1, entity(0));
+        }
         moving.forget(TOPIC);
         moving.forget(TopicId(9));
-        assert_eq!(moving.list, [of(2, 1), of(3, 0), of(4, 1)]);
+        assert!(!moving.is_unchanged());
+        assert_eq!(moving.begin_frame(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
+        assert!(moving.lanes[0].range(TOPIC).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_a_map(
+            ticks in prop::collection::vec(
+                prop::collection::vec((0..40u32, prop_oneof![0..6u32, 0..300u32], 1..64u64, 0..12u8), 0..40),
+                0..40,
+            ),
+        ) {
+            let (mut moving, mut lanes, mut model) = (Moving::new(1), Lanes::default(), BTreeMap::new());
+            moving.reach(TopicId(39));
+            for (tick, steps) in (250..).zip(ticks) {
+                moving.begin_tick(tick);
+                let mut moved = BTreeSet::new();
+                for (topic, slot, mask, what) in steps {
+                    match what {
+                        0 => {
+                            moving.forget(TopicId(topic));
+                            moved.remove(&topic);
+                            model.retain(|(of, _), _| *of != topic);
+                        }
+                        1 => {
+                            moving.stop(0, TopicId(topic), slot);
+                            model.remove(&(topic, slot));
+                        }
+                        _ => {
+                            moving.mark(0, TopicId(topic), slot, mask, entity(slot));
+                            moved.insert(topic);
+                            let (fields, changed) = model.entry((topic, slot)).or_insert((0, tick));
+                            (*fields, *changed) = (*fields | mask, tick);
+                        }
+                    }
+                }
+                let frame: Vec<_> = moving.begin_frame(true).iter().collect();
+                prop_assert!(model.keys().all(|(topic, _)| frame.contains(&TopicId(*topic))));
+                for topic in frame {
+                    let latest = [Latest { lane: 0, column: 0 }];
+                    lanes.sort(&mut moving, topic, &latest, &[], |_| true, entity);
+                    let all = || model.range((topic.0, 0)..(topic.0 + 1, 0));
+                    let of = |rests: bool| {
+                        let rows = all().filter(|(_, (_, changed))| (tick - changed >= 4) == rests);
+                        let rows = rows.map(|((_, slot), (mask, _))| (KnownRow::new(topic, 0, *slot), *mask));
+                        rows.map(|(row, mask)| Change { row, mask, entity: entity(row.slot()) }).collect::<Vec<_>>()
+                    };
+                    prop_assert_eq!(&lanes.moving, &of(false));
+                    prop_assert_eq!(&lanes.ordered, &of(true));
+                    prop_assert_eq!(lanes.moved, moved.contains(&topic.0) && !lanes.moving.is_empty());
+                }
+                moving.end_frame();
+                model.retain(|_, (_, changed)| tick - *changed < 4);
+            }
+        }
+    }
+
+    #[test]
+    fn more_sets_of_fields_than_have_numbers_are_sent_with_more_fields() {
+        let mut stage = Stage::new();
+        let marks: Vec<_> = (0..300).map(|slot| (slot + 10, u64::from(slot) + 1)).collect();
+        stage.sort(1, &marks, &[]);
+        assert_eq!(stage.moving()[..254], marks[..254]);
+        assert!(stage.moving()[254..].iter().all(|(_, mask)| *mask == u64::MAX));
+        assert_eq!(stage.moving().len(), 300);
     }
 
     #[test]

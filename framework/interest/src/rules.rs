@@ -97,6 +97,8 @@ pub(crate) struct Rule {
     pub(crate) row: RowId,
     /// The type's number among those of its class.
     pub(crate) column: u16,
+    /// The type's number among those whose updates go on the latest lane, if they do.
+    pub(crate) lane: Option<u16>,
     pub(crate) audience: Audience,
     /// Whether its rows are only in topics of queries.
     pub(crate) on_demand: bool,
@@ -161,8 +163,15 @@ pub(crate) enum Route {
 pub(crate) struct Column {
     pub(crate) wire: u16,
     pub(crate) row: RowId,
-    /// Whether updates go on the latest lane.
-    pub(crate) latest: bool,
+}
+
+/// A row type whose updates go on the latest lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latest {
+    /// Its number among all such.
+    pub(crate) lane: u16,
+    /// Its number among those of its class.
+    pub(crate) column: u16,
 }
 
 /// All rules of a world, by row type.
@@ -174,6 +183,10 @@ pub(crate) struct Rules {
     events: Vec<Option<(u16, Route)>>,
     /// By class, by column.
     columns: [Vec<Column>; 6],
+    /// By class, by column.
+    latest: [Vec<Latest>; 6],
+    /// Row types on the latest lane, of all classes.
+    lanes: usize,
     /// By `RowId`.
     spatial: Vec<u64>,
     /// How much of its radius a session sees the details of; `None` where no rows are details.
@@ -202,11 +215,15 @@ impl Rules {
                 rules.events[index] = route(ty).map(|route| (wire as u16, route));
             } else if let Some(audience) = audience(ty) {
                 let RowDef { on_demand, detail, .. } = ty.def;
-                let latest = ty.def.is_latest();
-                let mut rule = Rule { row: *id, column: 0, audience, on_demand, detail };
+                let lane = ty.def.is_latest().then_some(rules.lanes as u16);
+                let mut rule = Rule { row: *id, column: 0, lane, audience, on_demand, detail };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
-                columns.push(Column { wire: wire as u16, row: *id, latest });
+                columns.push(Column { wire: wire as u16, row: *id });
+                if let Some(lane) = lane {
+                    rules.latest[rule.class() as usize].push(Latest { lane, column: rule.column });
+                    rules.lanes += 1;
+                }
                 rules.rows[index] = Some(rule);
                 if audience == Audience::EntityOwner && !rule.on_demand {
                     rules.by_owner.push(rule);
@@ -241,6 +258,17 @@ impl Rules {
     /// The row types of a class.
     pub(crate) fn columns(&self, class: Class) -> &[Column] {
         &self.columns[class as usize]
+    }
+
+    /// The row types of a class whose updates go on the latest lane.
+    #[inline]
+    pub(crate) fn latest(&self, class: Class) -> &[Latest] {
+        &self.latest[class as usize]
+    }
+
+    /// How many row types there are whose updates go on the latest lane.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes
     }
 
     /// The types that follow the entity's owner, where `row` is the type that names it.

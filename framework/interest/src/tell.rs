@@ -9,7 +9,7 @@ use evertick_world::World;
 
 use crate::census::take_census;
 use crate::encode::Encode;
-use crate::moving::{Change, Lanes, Moving};
+use crate::moving::{Lanes, Moving};
 use crate::reconcile::Reconcile;
 use crate::rules::{Class, Rules};
 use crate::snapshots::Cache;
@@ -37,53 +37,39 @@ impl Tell<'_, '_> {
     /// they may have come to rest.
     pub(crate) fn all(&mut self, topics: &mut Topics, queue: &[TopicId]) {
         let is_new_tick = topics.begin_tick(self.tick);
-        if queue.is_empty() && topics.dirty.is_empty() && !is_new_tick {
-            return;
-        }
         let mut marks = std::mem::take(&mut topics.dirty);
         let mut moving = std::mem::take(&mut topics.moving);
-        let Moving { list, next } = &mut moving;
-        let (mut queue, mut dirty, mut movers) = (queue, marks.merge(), &list[..]);
+        let in_motion = moving.begin_frame(is_new_tick);
+        let mut in_motion = in_motion.iter().peekable();
+        let (mut queue, mut dirty) = (queue, marks.merge());
         loop {
             let mut id = dirty.first().map_or(NONE, |dirty| dirty.row.topic());
             id = id.min(queue.first().copied().unwrap_or(NONE));
-            if is_new_tick {
-                id = id.min(movers.first().map_or(NONE, |mover| mover.row.topic()));
-            }
+            id = id.min(in_motion.peek().copied().unwrap_or(NONE));
             if id == NONE {
                 break;
             }
-            if !is_new_tick {
-                let before = movers.partition_point(|mover| mover.row.topic() < id);
-                next.extend_from_slice(&movers[..before]);
-                movers = &movers[before..];
-            }
+            in_motion.next_if_eq(&id);
             let queued = queue.first() == Some(&id);
             queue = &queue[usize::from(queued)..];
             let dirty = take_run(&mut dirty, |dirty| dirty.row.topic() == id);
-            let movers = take_run(&mut movers, |mover| mover.row.topic() == id);
-            self.lanes.clear();
             if queued {
-                self.topic(topics, id, dirty, movers);
+                self.topic(topics, &mut moving, id, dirty);
             } else {
-                self.rows(topics, id, dirty, movers);
+                self.rows(topics, &mut moving, id, dirty);
             }
-            next.extend_from_slice(&self.lanes.moving);
         }
-        next.extend_from_slice(movers);
         marks.clear();
-        moving.turn();
+        moving.end_frame();
         (topics.dirty, topics.moving) = (marks, moving);
     }
 
     /// A topic in which rows have changed, and nobody has come or gone.
     #[inline]
-    fn rows(&mut self, topics: &mut Topics, id: TopicId, dirty: &[Dirty], movers: &[Change]) {
+    fn rows(&mut self, topics: &mut Topics, moving: &mut Moving, id: TopicId, dirty: &[Dirty]) {
         let Some(class) = topics.class(id) else { return };
-        let rules = self.rules;
-        let is_latest = |column| rules.columns(class)[usize::from(column)].latest;
         let entity = |slot| topics.get(id).roster.entity(slot);
-        self.lanes.sort(movers, dirty, self.tick, is_latest, |_| true, entity);
+        self.lanes.sort(moving, id, self.rules.latest(class), dirty, |_| true, entity);
         if self.lanes.moved {
             self.states(topics, id, class);
         }
@@ -96,7 +82,7 @@ impl Tell<'_, '_> {
     }
 
     /// A topic in which entities may have come or gone, which has events or newcomers.
-    fn topic(&mut self, topics: &mut Topics, id: TopicId, dirty: &[Dirty], movers: &[Change]) {
+    fn topic(&mut self, topics: &mut Topics, moving: &mut Moving, id: TopicId, dirty: &[Dirty]) {
         let (topic, spots) = topics.with_spots(id);
         if topic.subscribers == 0 {
             return;
@@ -114,7 +100,16 @@ impl Tell<'_, '_> {
         }
         let mut blocks = Blocks::default();
         let all_get_everything = topic.newcomers == topic.subscribers && topic.cache.is_none();
-        if !all_get_everything {
+        if all_get_everything {
+            self.lanes.clear();
+            moving.forget(id);
+        } else {
+            // Rows that are sent whole move no more. Where one left, another may be by now, whose rows are among these.
+            for Dirty { row, .. } in &changes.whole {
+                if let Some(lane) = self.rules.of_column(class, row.column()).lane {
+                    moving.stop(lane, id, row.slot());
+                }
+            }
             self.dirty.clear();
             self.dirty.extend_from_slice(dirty);
             self.dirty.extend_from_slice(&changes.whole);
@@ -122,11 +117,10 @@ impl Tell<'_, '_> {
                 self.dirty.sort_unstable();
                 self.dirty.dedup_by(|later, kept| kept.merge(later));
             }
-            let rules = self.rules;
-            let is_latest = |column| rules.columns(class)[usize::from(column)].latest;
             let roster = &topic.roster;
             let known = |row: KnownRow| roster.knows(row.slot(), row.column());
-            self.lanes.sort(movers, &self.dirty, self.tick, is_latest, known, |slot| roster.entity(slot));
+            let entity = |slot| roster.entity(slot);
+            self.lanes.sort(moving, id, self.rules.latest(class), &self.dirty, known, entity);
             blocks.ordered = self.encode.block(id, topic, changes, &self.lanes.ordered);
         }
         blocks.events = self.encode.events(id, topic);

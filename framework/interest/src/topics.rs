@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use crate::dirty::DirtyRows;
 use crate::moving::Moving;
-use crate::rules::{Class, Rules};
+use crate::rules::{Class, Rule, Rules};
 use crate::slots::Slots;
 use crate::spots::Spots;
 use crate::topic::{Happened, KnownRow, TOPICS_MAX, Topic, TopicKey, Touch};
@@ -44,7 +44,7 @@ pub(crate) struct Topics {
 
 impl Topics {
     /// No topics; their numbers rest for `rest` before they are used again. Most entities are of `region`.
-    pub(crate) fn new(rest: Duration, region: u16) -> Self {
+    pub(crate) fn new(rest: Duration, region: u16, moving: Moving) -> Self {
         Self {
             by_key: HashMap::new(),
             list: Vec::new(),
@@ -54,7 +54,7 @@ impl Topics {
             classes: Vec::new(),
             spots: Spots::new(region),
             dirty: DirtyRows::default(),
-            moving: Moving::default(),
+            moving,
             cached: VecDeque::new(),
             tick: 0,
             now: Timestamp(0),
@@ -112,6 +112,7 @@ impl Topics {
         if id.0 as usize >= self.list.len() {
             self.list.resize_with(id.0 as usize + 1, || None);
             self.classes.resize(id.0 as usize + 1, None);
+            self.moving.reach(id);
         }
         self.classes[id.0 as usize] = Some(key.class());
         self.list[id.0 as usize] = Some(Topic::new(key, rules.columns(key.class()).len()));
@@ -137,9 +138,12 @@ impl Topics {
     }
 
     /// Marks changed fields of a row. An entity without a slot is new; its rows are sent whole anyway.
-    pub(crate) fn dirty(&mut self, id: TopicId, entity: EntityId, column: u16, mask: u64) {
+    pub(crate) fn changed(&mut self, id: TopicId, entity: EntityId, rule: &Rule, mask: u64) {
         if let Some(slot) = self.spots.slot(id, entity) {
-            self.dirty.push(KnownRow::new(id, column, slot), mask);
+            match rule.lane {
+                Some(lane) => self.moving.mark(lane, id, slot, mask, entity),
+                None => self.dirty.push(KnownRow::new(id, rule.column, slot), mask),
+            }
         }
     }
 
@@ -150,7 +154,7 @@ impl Topics {
 
     /// Whether the next frame looks at any topic.
     pub(crate) fn has_news(&self) -> bool {
-        !self.queue.is_empty() || !self.dirty.is_empty()
+        !self.queue.is_empty() || !self.dirty.is_empty() || !self.moving.is_unchanged()
     }
 
     /// Takes the topics in which entities may have come or gone, in order, for [`Topics::end_frame`] to give the list back: those with

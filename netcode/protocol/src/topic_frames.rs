@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::block::BlockWriter;
 use crate::by_topic::ByTopic;
 use crate::frame::TopicId;
 
@@ -174,9 +175,24 @@ impl TopicFramesWriter {
     /// # Panics
     /// When no states were begun.
     pub fn state(&mut self, part: u8, rows: u16, state: &[u8]) {
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(state);
-        self.parts.push(StatePart { start, len: state.len() as u32, rows, part });
+        self.append(part, rows, |out| out.extend_from_slice(state));
+    }
+
+    /// The same, of the state block that is being written.
+    ///
+    /// # Panics
+    /// When no states were begun.
+    #[inline]
+    pub fn written(&mut self, part: u8, rows: u16, writer: &mut BlockWriter) {
+        self.append(part, rows, |out| writer.finish_into(out));
+    }
+
+    #[inline]
+    fn append(&mut self, part: u8, rows: u16, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let len = (self.bytes.len() - start) as u32;
+        self.parts.push(StatePart { start: start as u32, len, rows, part });
         self.states.last().count += 1;
     }
 

@@ -19,7 +19,7 @@ use evertick_schema::{EntityId, Identity};
 use evertick_world::{Cell, Delta, RowDelta, RowId, World};
 use hashbrown::HashMap;
 
-use crate::rules::{Audience, Rules};
+use crate::rules::{Audience, Rule, Rules};
 use crate::topic::TopicKey;
 use crate::topics::Topics;
 
@@ -236,11 +236,11 @@ impl Queries {
             if !asked.concerns(row) {
                 continue;
             }
-            let column = column(rules, asked);
+            let rule = rule(rules, asked);
             match mask.filter(|_| self.holds(world, rules, query, scope, entity)) {
-                Some(mask) if asked.row() == row => topics.dirty(*id, entity, column, mask),
+                Some(mask) if asked.row() == row => topics.changed(*id, entity, rule, mask),
                 Some(_) => {}
-                None => topics.touch(*id, entity, column),
+                None => topics.touch(*id, entity, rule.column),
             }
         }
         let mut matching = std::mem::take(&mut self.matching);
@@ -251,17 +251,16 @@ impl Queries {
             if let Some(id) = scope.and_then(|scope| topics.find(TopicKey::Query { query, scope }))
                 && !members.contains(&id)
             {
-                let column = column(rules, asked);
-                topics.touch(id, entity, column);
+                topics.touch(id, entity, rule(rules, asked).column);
             }
         }
         self.matching = matching;
     }
 }
 
-/// The column of a query's rows in its topics.
-pub(crate) fn column(rules: &Rules, query: &Query) -> u16 {
-    rules.row(query.row()).expect("only visible rows can be asked for").column
+/// The rule of a query's rows.
+pub(crate) fn rule<'r>(rules: &'r Rules, query: &Query) -> &'r Rule {
+    rules.row(query.row()).expect("only visible rows can be asked for")
 }
 
 /// To whom a row is visible now, if it is there and visible to anybody.

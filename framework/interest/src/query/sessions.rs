@@ -7,7 +7,7 @@ use evertick_query::{Compiled, QueryError, QueryNumber, TEXT_BYTES_MAX, compile}
 use evertick_schema::SessionId;
 use evertick_world::World;
 
-use crate::query::{Queries, Scope, column};
+use crate::query::{Queries, Scope, rule};
 use crate::rules::{Audience, Rules};
 use crate::session::Session;
 use crate::sessions::Sessions;
@@ -183,7 +183,7 @@ fn first_result(
     let asked = queries.get(query);
     let found = asked.evaluate(world);
     let entities = found.entities.map_err(|error| (found.looked_at, error.to_string()))?;
-    let column = column(rules, asked);
+    let column = rule(rules, asked).column;
     let id = topics.subscribe(key, rules);
     topics.get_mut(id).live = true;
     for entity in entities {
