@@ -12,6 +12,7 @@ use evertick_interest::{Interest, InterestConfig};
 use evertick_protocol::{Audience, Ingress, IngressBatch};
 use evertick_schema::{EntityId, Identity, Row, SessionId, Timestamp};
 use evertick_world::{Cause, Focus, Simulation};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use tokio::sync::mpsc;
 
 use crate::fixture::{TICK, call, simulation};
@@ -149,19 +150,25 @@ impl Server {
     fn tick(&mut self) -> Result<[Duration; 3]> {
         self.now += TICK;
         self.simulation.tick(self.now);
-        let start = Instant::now();
+        let start = time_on_core();
         let delta = self.simulation.commit(self.now);
-        let committed = start.elapsed();
+        let committed = time_on_core();
         self.interest.absorb(self.simulation.world(), &delta);
-        let marked = start.elapsed();
+        let marked = time_on_core();
         let frame = self.interest.frame(self.simulation.world(), self.now, 0);
-        let told = start.elapsed();
+        let told = time_on_core();
         self.simulation.world_mut().recycle(delta);
         self.gateway.publish(&Arc::new(frame), Audience::Everyone);
         self.next_tick += Duration::from_micros(TICK.0.cast_unsigned());
         std::thread::sleep(self.next_tick.saturating_duration_since(Instant::now()));
-        Ok([committed, marked - committed, told - marked])
+        Ok([committed - start, marked - committed, told - marked])
     }
+}
+
+/// The time that this thread has had on its core so far.
+fn time_on_core() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(tv_sec.cast_unsigned(), tv_nsec as u32)
 }
 
 /// The time that the shard's thread has had on its core so far.
