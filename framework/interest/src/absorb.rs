@@ -66,9 +66,9 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
             let (id, slot) = spots.get(*entity).cell()?;
             Some((id, slot, *mask, *entity))
         });
-        match rule.lane {
-            Some(lane) => {
-                known.for_each(|(id, slot, mask, entity)| moving.mark(lane, id, slot, mask, entity));
+        match rule.latest {
+            Some(number) => {
+                known.for_each(|(id, slot, mask, entity)| moving.mark(number, id, slot, mask, entity));
             }
             None => known.for_each(|(id, slot, mask, _)| {
                 dirty.push(KnownRow::new(id, rule.column, slot), mask);

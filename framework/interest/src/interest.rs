@@ -74,7 +74,7 @@ impl Interest {
     /// When a row type is not of `world`, or was registered from a description that fails its own check.
     pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
         let rules = Rules::new(world, wire_rows, config.detail_radius);
-        let topics = Topics::new(config.rest, world.config().region, Moving::new(rules.lanes()));
+        let topics = Topics::new(config.rest, world.config().region, Moving::new(rules.latest_types()));
         Self {
             rules,
             encoder: Encoder::new(world, wire_rows),

@@ -28,8 +28,8 @@ const PARTS_PER_SIDE_MAX: u8 = 8;
 /// The rows of all topics that move, with the fields that have changed since they began to.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
-    /// By number.
-    lanes: Vec<RowStates>,
+    /// By [`Latest::number`].
+    types: Vec<RowStates>,
     /// Topics that may have rows that move.
     active: TopicSet,
     /// Topics in which such a row has changed since the last frame.
@@ -47,9 +47,9 @@ pub(crate) struct Change {
 }
 
 impl Moving {
-    /// Nothing moves yet, on so many lanes.
-    pub(crate) fn new(lanes: usize) -> Self {
-        Self { lanes: (0..lanes).map(|_| RowStates::default()).collect(), ..Self::default() }
+    /// Nothing moves yet, of so many row types.
+    pub(crate) fn new(types: usize) -> Self {
+        Self { types: (0..types).map(|_| RowStates::default()).collect(), ..Self::default() }
     }
 
     /// Changes belong to this tick from now on.
@@ -60,28 +60,28 @@ impl Moving {
     /// There are topics of this number and below.
     pub(crate) fn reach(&mut self, topic: TopicId) {
         let topics = topic.0 as usize + 1;
-        self.lanes.iter_mut().for_each(|lane| lane.reach(topics));
+        self.types.iter_mut().for_each(|rows| rows.reach(topics));
         self.active.reach(topic);
         self.changed.reach(topic);
     }
 
     /// A topic has ended, or all who see it get a snapshot: nothing moves in it.
     pub(crate) fn forget(&mut self, topic: TopicId) {
-        self.lanes.iter_mut().for_each(|lane| lane.abandon(topic));
+        self.types.iter_mut().for_each(|rows| rows.abandon(topic));
         self.active.remove(topic);
         self.changed.remove(topic);
     }
 
     /// Fields of the entity's row, which is at that slot, have changed.
     #[inline]
-    pub(crate) fn mark(&mut self, lane: u16, topic: TopicId, slot: u32, mask: u64, entity: EntityId) {
+    pub(crate) fn mark(&mut self, number: u16, topic: TopicId, slot: u32, mask: u64, entity: EntityId) {
         self.changed.insert(topic);
-        self.lanes[usize::from(lane)].mark(topic, slot, mask, entity, self.tick);
+        self.types[usize::from(number)].mark(topic, slot, mask, entity, self.tick);
     }
 
     /// The row at that slot does not move any more: it is gone, or sent whole.
-    pub(crate) fn stop(&mut self, lane: u16, topic: TopicId, slot: u32) {
-        self.lanes[usize::from(lane)].stop(topic, slot);
+    pub(crate) fn stop(&mut self, number: u16, topic: TopicId, slot: u32) {
+        self.types[usize::from(number)].stop(topic, slot);
     }
 
     /// Nothing has changed since the last frame.
@@ -101,7 +101,7 @@ impl Moving {
     /// Ends a frame: what has changed is told.
     pub(crate) fn end_frame(&mut self) {
         self.changed.clear();
-        self.lanes.iter_mut().for_each(RowStates::close_up);
+        self.types.iter_mut().for_each(RowStates::close_up);
     }
 }
 
@@ -127,7 +127,7 @@ impl Lanes {
     /// Parts the rows of a topic, of which `latest` may move, by lane: those that move, and those in `dirty`, which are sorted, and come to rest. Rows that clients do
     /// not know any more are dropped. The `entity` at a slot is that of a row that `known` says clients know.
     ///
-    /// Cost: a pass over the topic's slots of each lane in which anything moves, and over `dirty`.
+    /// Cost: a pass over the topic's slots of each row type of which anything moves, and over `dirty`.
     #[inline]
     pub(crate) fn sort(
         &mut self,
@@ -139,8 +139,8 @@ impl Lanes {
         entity: impl Fn(u32) -> EntityId,
     ) {
         self.clear();
-        for Latest { lane, column } in latest.iter().copied() {
-            let of = &mut moving.lanes[usize::from(lane)];
+        for Latest { number, column } in latest.iter().copied() {
+            let of = &mut moving.types[usize::from(number)];
             let range = of.range(id);
             let before = self.moving.len();
             for (slot, at) in range.clone().enumerate() {
@@ -263,7 +263,7 @@ mod tests {
             for (slot, mask) in marks {
                 moving.mark(0, TOPIC, *slot, *mask, entity(*slot));
             }
-            let latest = [Latest { lane: 0, column: 0 }];
+            let latest = [Latest { number: 0, column: 0 }];
             lanes.sort(moving, TOPIC, &latest, dirty, |row| row.slot() != 9, entity);
             moving.end_frame();
             let mut all = lanes.moving.iter().chain(&lanes.ordered);
@@ -303,7 +303,7 @@ mod tests {
         stage.sort(7, &[], &[]);
         assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 6)]));
         assert!(stage.moving.begin_frame(true).is_empty());
-        assert!(stage.moving.lanes[0].range(TOPIC).is_empty(), "its memory is given back");
+        assert!(stage.moving.types[0].range(TOPIC).is_empty(), "its memory is given back");
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
         moving.forget(TopicId(9));
         assert!(!moving.is_unchanged());
         assert_eq!(moving.begin_frame(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
-        assert!(moving.lanes[0].range(TOPIC).is_empty());
+        assert!(moving.types[0].range(TOPIC).is_empty());
     }
 
     proptest! {
@@ -367,7 +367,7 @@ mod tests {
                 let frame: Vec<_> = moving.begin_frame(true).iter().collect();
                 prop_assert!(model.keys().all(|(topic, _)| frame.contains(&TopicId(*topic))));
                 for topic in frame {
-                    let latest = [Latest { lane: 0, column: 0 }];
+                    let latest = [Latest { number: 0, column: 0 }];
                     lanes.sort(&mut moving, topic, &latest, &[], |_| true, entity);
                     let all = || model.range((topic.0, 0)..(topic.0 + 1, 0));
                     let of = |rests: bool| {

@@ -98,7 +98,7 @@ pub(crate) struct Rule {
     /// The type's number among those of its class.
     pub(crate) column: u16,
     /// The type's number among those whose updates go on the latest lane, if they do.
-    pub(crate) lane: Option<u16>,
+    pub(crate) latest: Option<u16>,
     pub(crate) audience: Audience,
     /// Whether its rows are only in topics of queries.
     pub(crate) on_demand: bool,
@@ -169,7 +169,7 @@ pub(crate) struct Column {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latest {
     /// Its number among all such.
-    pub(crate) lane: u16,
+    pub(crate) number: u16,
     /// Its number among those of its class.
     pub(crate) column: u16,
 }
@@ -185,8 +185,8 @@ pub(crate) struct Rules {
     columns: [Vec<Column>; 6],
     /// By class, by column.
     latest: [Vec<Latest>; 6],
-    /// Row types on the latest lane, of all classes.
-    lanes: usize,
+    /// How many there are in all classes.
+    latest_types: usize,
     /// By `RowId`.
     spatial: Vec<u64>,
     /// How much of its radius a session sees the details of; `None` where no rows are details.
@@ -215,14 +215,14 @@ impl Rules {
                 rules.events[index] = route(ty).map(|route| (wire as u16, route));
             } else if let Some(audience) = audience(ty) {
                 let RowDef { on_demand, detail, .. } = ty.def;
-                let lane = ty.def.is_latest().then_some(rules.lanes as u16);
-                let mut rule = Rule { row: *id, column: 0, lane, audience, on_demand, detail };
+                let latest = ty.def.is_latest().then_some(rules.latest_types as u16);
+                let mut rule = Rule { row: *id, column: 0, latest, audience, on_demand, detail };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
                 columns.push(Column { wire: wire as u16, row: *id });
-                if let Some(lane) = lane {
-                    rules.latest[rule.class() as usize].push(Latest { lane, column: rule.column });
-                    rules.lanes += 1;
+                if let Some(number) = latest {
+                    rules.latest[rule.class() as usize].push(Latest { number, column: rule.column });
+                    rules.latest_types += 1;
                 }
                 rules.rows[index] = Some(rule);
                 if audience == Audience::EntityOwner && !rule.on_demand {
@@ -267,8 +267,8 @@ impl Rules {
     }
 
     /// How many row types there are whose updates go on the latest lane.
-    pub(crate) fn lanes(&self) -> usize {
-        self.lanes
+    pub(crate) fn latest_types(&self) -> usize {
+        self.latest_types
     }
 
     /// The types that follow the entity's owner, where `row` is the type that names it.

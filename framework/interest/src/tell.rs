@@ -106,8 +106,8 @@ impl Tell<'_, '_> {
         } else {
             // Rows that are sent whole move no more. Where one left, another may be by now, whose rows are among these.
             for Dirty { row, .. } in &changes.whole {
-                if let Some(lane) = self.rules.of_column(class, row.column()).lane {
-                    moving.stop(lane, id, row.slot());
+                if let Some(number) = self.rules.of_column(class, row.column()).latest {
+                    moving.stop(number, id, row.slot());
                 }
             }
             self.dirty.clear();

@@ -140,8 +140,8 @@ impl Topics {
     /// Marks changed fields of a row. An entity without a slot is new; its rows are sent whole anyway.
     pub(crate) fn changed(&mut self, id: TopicId, entity: EntityId, rule: &Rule, mask: u64) {
         if let Some(slot) = self.spots.slot(id, entity) {
-            match rule.lane {
-                Some(lane) => self.moving.mark(lane, id, slot, mask, entity),
+            match rule.latest {
+                Some(number) => self.moving.mark(number, id, slot, mask, entity),
                 None => self.dirty.push(KnownRow::new(id, rule.column, slot), mask),
             }
         }
