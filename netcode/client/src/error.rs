@@ -7,8 +7,8 @@ use evertick_protocol::{Close, FailCode, INPUT_BYTES_MAX, ProtocolError, QUERY_B
 use evertick_schema::{DescriptionError, RowError};
 use thiserror::Error;
 
+use crate::condition::ConditionError;
 use crate::queries::QUERIES_MAX;
-use crate::query::ConditionError;
 
 /// Why a client did not get a session.
 #[derive(Debug, Error)]

@@ -28,7 +28,9 @@ mod blend;
 mod callbacks;
 mod client;
 mod come_back;
+mod condition;
 mod connect;
+mod constant;
 mod error;
 mod interpolated;
 mod interpolation;
@@ -51,6 +53,7 @@ mod types;
 
 pub use callbacks::Subscription;
 pub use client::Client;
+pub use condition::{Condition, ConditionError, FieldOf, field, near, near_in, within, within_in};
 pub use error::{
     CallError, ConnectError, ConnectionState, Disconnected, InputError, PredictError, QueryError,
     RowTypeError, StreamError,
@@ -58,7 +61,7 @@ pub use error::{
 pub use interpolated::Interpolated;
 pub use options::ConnectOptions;
 pub use predicted::Predicted;
-pub use query::{Condition, ConditionError, FieldOf, Query, field, near, near_in, within, within_in};
+pub use query::Query;
 pub use query_handle::QueryHandle;
 pub use reconnect::Reconnect;
 pub use rows::{RowSet, View};

@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use evertick_protocol::{
     Square, TopicFramesWriter, TopicId, Viewpoint,
 };
 use evertick_schema::{Identity, SchemaHash, SessionId, Timestamp};
-use evertick_transport::{Connection, Datagrams, Lane, Peer, Queued, Signals, TransportError};
+use evertick_transport::Sink;
 use tokio::sync::mpsc;
 
 const SESSIONS: usize = 10_000;
@@ -89,8 +88,14 @@ impl Crowd {
             sender,
             Arc::<Metrics>::default(),
         )?;
+        let mut hello = Vec::new();
+        ClientMessage::Hello(Hello::new(b"")).encode(&mut hello);
+        let hello = Bytes::from(hello);
         for _ in 0..SESSIONS {
-            assert!(gateway.attach(Box::new(Sink::new())), "the shard takes no more connections");
+            assert!(
+                gateway.attach(Box::new(Sink::new(hello.clone()))),
+                "the shard takes no more connections"
+            );
         }
         let mut sessions = Vec::new();
         while sessions.len() < SESSIONS {
@@ -181,51 +186,4 @@ fn shard_time() -> Result<Duration, Box<dyn Error>> {
         }
     }
     Err("the shard has no thread".into())
-}
-
-/// A connection to a client that takes everything and says nothing but Hello.
-struct Sink {
-    hello: Option<Bytes>,
-}
-
-impl Sink {
-    fn new() -> Self {
-        let mut hello = Vec::new();
-        ClientMessage::Hello(Hello::new(b"")).encode(&mut hello);
-        Self { hello: Some(hello.into()) }
-    }
-}
-
-impl Connection for Sink {
-    fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>> {
-        self.hello.take().map_or(Poll::Pending, |hello| Poll::Ready(Ok(hello)))
-    }
-
-    fn send(&mut self, _: Lane, _: &[Bytes]) {}
-
-    fn datagrams(&self) -> Option<Datagrams> {
-        None
-    }
-
-    fn signals(&self) -> Signals {
-        Signals::default()
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn queued(&self) -> Queued {
-        Queued::default()
-    }
-
-    fn close(&mut self, _: u16, _: &str) {}
-
-    fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
-    }
-
-    fn peer(&self) -> Peer {
-        Peer::Loopback
-    }
 }

@@ -48,6 +48,7 @@ const CLOSE_NAMES: [&str; CLOSE_CODES] = [
 macro_rules! metrics {
     (
         counters { $($(#[doc = $doc:literal])+ $name:ident,)+ }
+        gathered { $($(#[doc = $gathered_doc:literal])+ $gathered:ident,)+ }
         recent { $($(#[doc = $recent_doc:literal])+ $recent:ident,)+ }
     ) => {
         /// What the gateway counts, shared by its threads. All counters but `sessions_open`, `sessions_parked`, `sessions_behind` and
@@ -55,6 +56,7 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $doc])+ pub $name: Counter,)+
+            $($(#[doc = $gathered_doc])+ pub $gathered: Counter,)+
             $($(#[doc = $recent_doc])+ pub $recent: Recent,)+
             /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
             pub closes: [Counter; CLOSE_CODES],
@@ -64,6 +66,7 @@ macro_rules! metrics {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct MetricsSnapshot {
             $($(#[doc = $doc])+ pub $name: u64,)+
+            $($(#[doc = $gathered_doc])+ pub $gathered: u64,)+
             $($(#[doc = $recent_doc])+ pub $recent: Spread,)+
             /// Ends of sessions and of connections that never became one, by close code; see [`CLOSE_CODES`].
             pub closes: [u64; CLOSE_CODES],
@@ -74,6 +77,7 @@ macro_rules! metrics {
             pub fn snapshot(&self) -> MetricsSnapshot {
                 MetricsSnapshot {
                     $($name: self.$name.get(),)+
+                    $($gathered: self.$gathered.get(),)+
                     $($recent: self.$recent.spread(),)+
                     closes: std::array::from_fn(|code| self.closes[code].get()),
                 }
@@ -83,13 +87,31 @@ macro_rules! metrics {
         impl MetricsSnapshot {
             /// Every number with its name: counters under theirs, those that are spread as `name.p50` and so on, ends as `closes.code`.
             pub fn values(&self) -> impl Iterator<Item = (String, u64)> {
-                let counters = [$((stringify!($name), self.$name),)+];
+                let counters =
+                    [$((stringify!($name), self.$name),)+ $((stringify!($gathered), self.$gathered),)+];
                 let counters = counters.into_iter().map(|(name, value)| (name.to_owned(), value));
                 let recent = [$((stringify!($recent), self.$recent),)+];
                 let recent = recent.into_iter().flat_map(|(name, spread)| spread.values(name));
                 let closes = CLOSE_NAMES.into_iter().zip(self.closes);
                 let closes = closes.map(|(name, count)| (format!("closes.{name}"), count));
                 counters.chain(recent).chain(closes)
+            }
+        }
+
+        /// What handing out frames adds to the counters of these names, gathered by one thread: for each session and frame, telling the
+        /// shared counters would cost more than packing.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tally {
+            $(pub(crate) $gathered: u64,)+
+        }
+
+        impl Tally {
+            /// Adds what was gathered to `metrics`, and begins anew.
+            pub(crate) fn tell(&mut self, metrics: &Metrics) {
+                let Self { $($gathered,)+ } = std::mem::take(self);
+                $(if $gathered > 0 {
+                    metrics.$gathered.add($gathered);
+                })+
             }
         }
     };
@@ -121,10 +143,6 @@ metrics! {
     frames_lost,
     /// Sessions that were closed because their shard had lost a frame.
     sessions_lost_frames,
-    /// Messages queued for clients.
-    messages_out,
-    /// Their bytes, without the transport's framing.
-    bytes_out,
     /// Messages from clients.
     messages_in,
     /// Their bytes, without the transport's framing.
@@ -151,24 +169,6 @@ metrics! {
     encoded_events,
     /// Bytes of states as the world encodes them, once.
     encoded_states,
-    /// Bytes of what is ordered but for snapshots and events: roster changes, whole rows, rest values, results, message heads.
-    bytes_ordered,
-    /// Bytes of snapshots, as they were sent.
-    bytes_snapshots,
-    /// Bytes of events.
-    bytes_events,
-    /// Bytes of states that go at full rate: the nearest, and those of topics without a place.
-    bytes_states_full,
-    /// Bytes of states that go every second tick.
-    bytes_states_half,
-    /// Bytes of states that go every fourth tick.
-    bytes_states_quarter,
-    /// States that were due and were not sent because the session's byte budget was used up, or its client reads too slowly.
-    states_over_budget,
-    /// States that were due and were not sent because the datagram buffer had no room for them.
-    states_without_room,
-    /// Messages of states that were sent as datagrams, or alone when they were too long for one.
-    datagrams_out,
     /// Messages of states that a connection had taken and dropped because they waited too long to be sent. Counted with reports.
     datagrams_dropped,
     /// Messages from clients by datagram that were dropped: they were malformed, or of a kind that must not be lost.
@@ -191,16 +191,41 @@ metrics! {
     parks_refused,
     /// Sessions that nobody came back for in time.
     parks_expired,
-    /// Topics that a session was not sent when it should have been: beyond its byte budget, or its client read too slowly.
-    topics_behind,
-    /// Topics that the host was asked to send anew, to sessions that were behind or have come back; all of a session count as one.
-    resyncs,
     /// Reports of clients that were taken.
     reports,
     /// State messages that clients reported to have received.
     reported_states_received,
     /// State messages that clients reported to have lost.
     reported_states_lost,
+    }
+    // Those that `Tally` gathers.
+    gathered {
+    /// Messages queued for clients.
+    messages_out,
+    /// Their bytes, without the transport's framing.
+    bytes_out,
+    /// Bytes of what is ordered but for snapshots and events: roster changes, whole rows, rest values, results, message heads.
+    bytes_ordered,
+    /// Bytes of snapshots, as they were sent.
+    bytes_snapshots,
+    /// Bytes of events.
+    bytes_events,
+    /// Bytes of states that go at full rate: the nearest, and those of topics without a place.
+    bytes_states_full,
+    /// Bytes of states that go every second tick.
+    bytes_states_half,
+    /// Bytes of states that go every fourth tick.
+    bytes_states_quarter,
+    /// States that were due and were not sent because the session's byte budget was used up, or its client reads too slowly.
+    states_over_budget,
+    /// States that were due and were not sent because the datagram buffer had no room for them.
+    states_without_room,
+    /// Messages of states that were sent as datagrams, or alone when they were too long for one.
+    datagrams_out,
+    /// Topics that a session was not sent when it should have been: beyond its byte budget, or its client read too slowly.
+    topics_behind,
+    /// Topics that the host was asked to send anew, to sessions that were behind or have come back; all of a session count as one.
+    resyncs,
     }
     recent {
     /// How old what clients show is, in microseconds: the 99th percentile since each one's last report, of the reports of the last ten seconds.
@@ -213,43 +238,6 @@ metrics! {
     /// there is no budget.
     budget_use_permille,
     }
-}
-
-macro_rules! tally {
-    ($($name:ident,)+) => {
-        /// What handing out frames adds to the counters of these names, gathered by one thread: for each session and frame, telling the
-        /// shared counters would cost more than packing.
-        #[derive(Debug, Default)]
-        pub(crate) struct Tally {
-            $(pub(crate) $name: u64,)+
-        }
-
-        impl Tally {
-            /// Adds what was gathered to `metrics`, and begins anew.
-            pub(crate) fn tell(&mut self, metrics: &Metrics) {
-                let Self { $($name,)+ } = std::mem::take(self);
-                $(if $name > 0 {
-                    metrics.$name.add($name);
-                })+
-            }
-        }
-    };
-}
-
-tally! {
-    messages_out,
-    bytes_out,
-    bytes_ordered,
-    bytes_snapshots,
-    bytes_events,
-    bytes_states_full,
-    bytes_states_half,
-    bytes_states_quarter,
-    states_over_budget,
-    states_without_room,
-    datagrams_out,
-    topics_behind,
-    resyncs,
 }
 
 #[cfg(test)]

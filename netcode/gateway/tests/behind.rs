@@ -24,8 +24,7 @@ async fn snapshots_beyond_the_budget_come_later(over: Over) {
     let limits = with_limits(|limits| (limits.bytes_per_second, limits.bytes_burst) = (20_000, 4_000));
     let host = serve(over, &limits);
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     host.show_cells(client.session, 40, 1000);
     host.until("topics are behind", |host| host.metrics().topics_behind > 20).await;
     while client.replica.len(module::TITLE) < 1 + 40 {
@@ -45,8 +44,7 @@ async fn who_reads_slowly_falls_behind_and_catches_up(over: Over) {
     });
     let host = serve(over, &limits);
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     host.show_cells(client.session, 10, 1000);
     while client.replica.len(module::TITLE) < 1 + 10 {
         client.take().await.unwrap();

@@ -42,8 +42,7 @@ async fn garbage_ends_a_session_and_nobody_elses(over: Over) {
     assert_eq!(twice.until_closed().await.message, "a second Hello");
 
     host.until("the host heard of all ends", |host| host.sessions().len() == 1).await;
-    good.call(1, Spawn::NUMBER, &[]).await;
-    good.until_results(1).await;
+    good.ask(1, Spawn::NUMBER, &[]).await;
 }
 
 async fn bye_is_answered_and_told_to_the_host(over: Over) {
@@ -136,8 +135,7 @@ async fn a_client_that_stops_reading_is_closed_and_others_go_on(over: Over) {
         }
     }
     host.until("the host heard of it", |host| !host.sessions().contains(&sleeper.session)).await;
-    reader.call(1, Spawn::NUMBER, &[]).await;
-    reader.until_results(1).await;
+    reader.ask(1, Spawn::NUMBER, &[]).await;
     assert_eq!(host.metrics().closes[CloseCode::TooSlow as usize], 1);
 }
 

@@ -59,8 +59,7 @@ async fn too_many_calls_are_limited_and_far_too_many_are_flooding(over: Over) {
 async fn pings_are_answered_and_floods_of_them_are_not(over: Over) {
     let host = serve(over, &with_limits(|limits| limits.pings_per_second = 1));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     send(&mut *client.connection, &ClientMessage::Ping { client_us: 55, results: 0 }).await;
     let bytes = soon(client.connection.recv()).await.unwrap();
     let ServerMessage::Pong(pong) = ServerMessage::decode(&bytes).unwrap() else { panic!() };
@@ -74,8 +73,7 @@ async fn pings_are_answered_and_floods_of_them_are_not(over: Over) {
 async fn inputs_come_to_the_host_once(over: Over) {
     let host = serve(over, &with_limits(|_| {}));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     for ticks in [&[1001, 1000][..], &[1001, 1000], &[1002, 1001, 1000], &[1000]] {
         send_inputs(&mut client, ticks);
         client.connection.flush().await.unwrap();
@@ -94,8 +92,7 @@ async fn inputs_come_to_the_host_once(over: Over) {
         assert_eq!(pong.slack_us.is_some(), early);
     }
     // A tick that was long ago.
-    client.call(2, Spawn::NUMBER, &[]).await;
-    client.until_results(2).await;
+    client.ask(2, Spawn::NUMBER, &[]).await;
     let late = [Input { tick: 0, reducer: 4, args: b"" }];
     let mut buffer = Vec::new();
     send(&mut *client.connection, &ClientMessage::Input(Inputs::new(&late, &mut buffer))).await;
@@ -186,7 +183,6 @@ async fn calls_in_flight_have_a_bound(over: Over) {
     assert!(matches!(client.results[0], (3, CallOutcome::Failed { code: FailCode::Busy, .. })));
     host.pause(false);
     client.until_results(3).await;
-    client.call(4, Spawn::NUMBER, &[]).await;
-    client.until_results(4).await;
+    client.ask(4, Spawn::NUMBER, &[]).await;
     assert!(matches!(client.results[3], (4, CallOutcome::Ok(_))));
 }

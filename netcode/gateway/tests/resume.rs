@@ -37,8 +37,7 @@ fn resume_hello(resume: Resume) -> Vec<u8> {
 async fn a_lost_connection_is_followed_by_another(over: Over) {
     let host = serve(over, &with_limits(|_| {}));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     let session = client.session;
     for round in 1..=5 {
         client.cut();
@@ -46,12 +45,10 @@ async fn a_lost_connection_is_followed_by_another(over: Over) {
         assert_eq!(host.sessions().len(), 1, "the host hears nothing of it");
         // The world goes on meanwhile.
         let mut other = Raw::open(host.connection().await, b"bob").await;
-        other.call(1, Increment::NUMBER, &result(&EntityId(2))).await;
-        other.until_results(1).await;
+        other.ask(1, Increment::NUMBER, &result(&EntityId(2))).await;
         let welcome = client.resume(host.connection().await).await.unwrap();
         assert_eq!((welcome, client.session), (round, session));
-        client.call(round + 1, Spawn::NUMBER, &[]).await;
-        client.until_results(round as usize + 1).await;
+        client.ask(round + 1, Spawn::NUMBER, &[]).await;
         assert_eq!(client.replica.get(module::SCORE, EntityId(2)), Some(&round.to_le_bytes()[..]));
         send(&mut *other.connection, &ClientMessage::Bye).await;
         other.until_closed().await;
@@ -136,8 +133,7 @@ async fn results_that_were_not_acknowledged_come_again_and_no_others(over: Over)
 async fn what_is_gone_meanwhile_is_told(over: Over) {
     let host = serve(over, &with_limits(|_| {}));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Look::NUMBER, &[1]).await;
-    client.until_results(1).await;
+    client.ask(1, Look::NUMBER, &[1]).await;
     assert_eq!(client.replica.len(module::SECRET), 1);
     // The call runs; nobody is there to hear of it.
     client.call(2, Look::NUMBER, &[0]).await;
@@ -162,8 +158,7 @@ async fn a_second_connection_replaces_the_first(over: Over) {
     let mut second = first.beside(host.connection().await);
     second.resume_over().await.unwrap();
     assert_eq!(first.until_closed().await.code, CloseCode::Replaced);
-    second.call(1, Spawn::NUMBER, &[]).await;
-    second.until_results(1).await;
+    second.ask(1, Spawn::NUMBER, &[]).await;
     assert_eq!(host.metrics().closes[CloseCode::Replaced as usize], 1);
     assert_eq!((host.metrics().sessions_open, host.sessions().len()), (1, 1));
 }
@@ -171,14 +166,12 @@ async fn a_second_connection_replaces_the_first(over: Over) {
 async fn a_page_that_is_loaded_anew_goes_on(over: Over) {
     let host = serve(over, &with_limits(|_| {}));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     let mut anew = client.beside(host.connection().await);
     client.cut();
     drop(client);
     assert_eq!(anew.resume_over().await.unwrap(), 1);
-    anew.call(2, Look::NUMBER, &[1]).await;
-    anew.until_results(2).await;
+    anew.ask(2, Look::NUMBER, &[1]).await;
     assert_eq!((anew.replica.len(module::SCORE), anew.replica.len(module::SECRET)), (2, 1));
 }
 
@@ -202,8 +195,7 @@ async fn who_has_no_such_session_is_told_so(over: Over) {
     assert_eq!(turned_away(&host, &cut_short).await.code, CloseCode::BadMessage);
     assert_eq!(host.metrics().resumes_refused, 4);
     // The session knows nothing of it.
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     send(&mut *client.connection, &ClientMessage::Bye).await;
     assert_eq!(client.until_closed().await.code, CloseCode::Normal);
     host.until("it is over", |host| host.sessions().is_empty()).await;
@@ -268,8 +260,7 @@ async fn call_numbers_have_no_gaps(over: Over) {
     for seq in [0, 1, 2, 1, 2, 0] {
         client.call(seq, Spawn::NUMBER, &[]).await;
     }
-    client.call(3, Spawn::NUMBER, &[]).await;
-    client.until_results(3).await;
+    client.ask(3, Spawn::NUMBER, &[]).await;
     assert_eq!(client.results.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!((host.calls(), host.metrics().calls_doubled), (vec![1, 2, 3], 4));
     let mut bytes = Vec::new();

@@ -35,8 +35,7 @@ async fn a_session_sees_the_world_and_its_results(over: Over) {
     client.call(2, Increment::NUMBER, &result(&EntityId(2))).await;
     client.call(3, Increment::NUMBER, &result(&EntityId(99))).await;
     client.call(4, module::Crash::NUMBER, &[]).await;
-    client.call(5, 77, &[]).await;
-    client.until_results(5).await;
+    client.ask(5, 77, &[]).await;
 
     let seqs: Vec<_> = client.results.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5], "results come in the order of the calls");
@@ -59,14 +58,11 @@ async fn a_session_sees_the_world_and_its_results(over: Over) {
 async fn topics_are_entered_and_left(over: Over) {
     let host = serve(over, &with_limits(|_| {}));
     let mut client = Raw::open(host.connection().await, b"ann").await;
-    client.call(1, Look::NUMBER, &[1]).await;
-    client.until_results(1).await;
+    client.ask(1, Look::NUMBER, &[1]).await;
     assert_eq!(client.replica.len(module::SECRET), 1);
-    client.call(2, Look::NUMBER, &[0]).await;
-    client.until_results(2).await;
+    client.ask(2, Look::NUMBER, &[0]).await;
     assert_eq!(client.replica.len(module::SECRET), 0);
-    client.call(3, Look::NUMBER, &[1]).await;
-    client.until_results(3).await;
+    client.ask(3, Look::NUMBER, &[1]).await;
     assert_eq!(client.replica.len(module::SECRET), 1);
 }
 
@@ -173,8 +169,7 @@ async fn over_tls() {
         ..ClientOptions::default()
     };
     let mut client = Raw::open(soon(connect(&url, &options)).await.unwrap(), b"ann").await;
-    client.call(1, Spawn::NUMBER, &[]).await;
-    client.until_results(1).await;
+    client.ask(1, Spawn::NUMBER, &[]).await;
     assert_eq!(client.results[0].1, CallOutcome::Ok(result(&EntityId(2))));
 }
 

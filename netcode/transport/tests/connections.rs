@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Over, PATIENCE, pair, soon};
+use common::{Over, PATIENCE, fill, pair, soon};
 use evertick_transport::{Connection, ConnectionExt, Lane, Limits, TransportError};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -125,14 +125,7 @@ async fn what_a_peer_does_not_read_stays_queued(over: Over) {
     let (greeting, _) = soon(async { tokio::join!(client.recv(), server.flush()) }).await;
     greeting.unwrap();
     let block = Bytes::from(vec![1; 100_000]);
-    let mut sent = 0;
-    // Kernels and windows take some megabytes; far fewer than this.
-    while server.queued().messages < 10 {
-        server.send(Lane::World, std::slice::from_ref(&block));
-        sent += 1;
-        assert!(sent < 10_000, "everything is taken");
-        let _pending = tokio::time::timeout(Duration::from_millis(2), server.flush()).await;
-    }
+    let sent = fill(&mut *server, &block).await;
     assert!(server.queued().bytes > 900_000);
 
     let reading = async {

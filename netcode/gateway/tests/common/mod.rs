@@ -108,6 +108,12 @@ impl Raw {
         send(&mut *self.connection, &ClientMessage::Call { seq, reducer, args }).await;
     }
 
+    /// The session's call of that number; takes messages until as many calls have their results.
+    pub async fn ask(&mut self, seq: u32, reducer: u32, args: &[u8]) {
+        self.call(seq, reducer, args).await;
+        self.until_results(seq as usize).await;
+    }
+
     /// Calls in one message, without arguments.
     pub async fn calls(&mut self, seqs: Range<u32>) {
         let mut bytes = Vec::new();

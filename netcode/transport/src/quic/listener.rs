@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use quinn::crypto::rustls::HandshakeData;
-use socket2::{Domain, Socket, Type};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use web_transport_quinn::{Request, Session};
@@ -16,14 +15,12 @@ use super::arriving::Side;
 use super::config::{QuicCertificate, QuicOptions, Spoken, server_config};
 use super::connection::QuicConnection;
 use super::framing::CONTROL;
+use super::socket::{SharedSocket, bind};
 use crate::certificate::self_signed;
 use crate::connection::{Connection, Peer};
 use crate::discovery::QuicOffer;
 use crate::error::{AcceptError, ListenError, TlsError, TurnedAway};
 use crate::limits::Limits;
-
-/// The kernel's buffers of the one socket that all connections share. A frame goes to everybody at once; the kernel may give less.
-const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 
 /// The pause before a certificate that could not be made is tried again.
 const RENEWAL_RETRY: Duration = Duration::from_secs(60);
@@ -59,9 +56,13 @@ impl QuicListener {
     }
 
     pub(crate) fn into_acceptor(self) -> io::Result<QuicAcceptor> {
-        let runtime = Arc::new(quinn::TokioRuntime);
-        let endpoint =
-            quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(self.config), self.socket, runtime)?;
+        let socket = Arc::new(SharedSocket::new(self.socket)?);
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(
+            quinn::EndpointConfig::default(),
+            Some(self.config),
+            socket,
+            Arc::new(quinn::TokioRuntime),
+        )?;
         let renewed_after = match self.options.certificate {
             QuicCertificate::Signed(_) => None,
             QuicCertificate::SelfSigned { renewed_after } => Some(renewed_after),
@@ -75,20 +76,6 @@ impl QuicListener {
             offer: self.offer,
         })
     }
-}
-
-fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?; // `[::]` is for IPv4 too
-    }
-    socket.bind(&address.into())?;
-    socket.set_nonblocking(true)?;
-    // The kernel has a limit of its own, and less than asked for still works.
-    let _less = (socket.set_recv_buffer_size(SOCKET_BYTES), socket.set_send_buffer_size(SOCKET_BYTES));
-    let socket = UdpSocket::from(socket);
-    let address = socket.local_addr()?;
-    Ok((socket, address))
 }
 
 /// A QUIC listener on a runtime.

@@ -19,5 +19,6 @@ mod incoming;
 mod latest;
 pub(crate) mod listener;
 mod outgoing;
+mod socket;
 
 pub use config::{QuicCertificate, QuicOptions};

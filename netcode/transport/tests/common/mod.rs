@@ -7,9 +7,10 @@ pub(crate) mod webtransport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use evertick_transport::{
-    Acceptor, ClientOptions, Conditions, Connection, Limits, Listener, ListenerOptions, QuicCertificate,
-    QuicOptions, connect, loopback, simulate, tls,
+    Acceptor, ClientOptions, Conditions, Connection, ConnectionExt, Lane, Limits, Listener, ListenerOptions,
+    QuicCertificate, QuicOptions, connect, loopback, simulate, tls,
 };
 
 /// Longer than anything here takes; only a hang gets there.
@@ -87,6 +88,19 @@ fn accepting(listener: Listener) -> (Acceptor, String) {
 
 pub(crate) async fn accept(acceptor: &mut Acceptor) -> Box<dyn Connection> {
     acceptor.accept().await.unwrap().upgrade().await.unwrap()
+}
+
+/// Sends until the network takes no more and ten messages wait. Returns how many were sent.
+pub(crate) async fn fill(sender: &mut dyn Connection, message: &Bytes) -> usize {
+    let mut sent = 0;
+    // Kernels and windows take some megabytes; far fewer than this.
+    while sender.queued().messages < 10 {
+        sender.send(Lane::World, std::slice::from_ref(message));
+        sent += 1;
+        assert!(sent < 10_000, "everything is taken");
+        let _pending = tokio::time::timeout(Duration::from_millis(2), sender.flush()).await;
+    }
+    sent
 }
 
 /// A server's and a client's end of one connection, with these limits.

@@ -1,31 +1,29 @@
-//! A connection to a client that takes everything and says nothing but Hello.
+//! A connection to nobody.
 
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use evertick_protocol::{ClientMessage, Hello};
-use evertick_transport::{Connection, Datagrams, Lane, Peer, Queued, Signals, TransportError};
 
-/// The server's end of it.
-pub(crate) struct Sink {
-    hello: Option<Bytes>,
+use crate::connection::{Connection, Datagrams, Lane, Peer, Queued, Signals};
+use crate::error::TransportError;
+
+/// A connection to a peer that says one thing, takes everything at once and never ends: what is above a transport can be measured with it, and
+/// nothing else.
+#[derive(Debug)]
+pub struct Sink {
+    first: Option<Bytes>,
 }
 
 impl Sink {
-    /// To the client of this number.
-    pub(crate) fn new(number: u64) -> Self {
-        let mut hello = Vec::new();
-        ClientMessage::Hello(Hello::new(&number.to_le_bytes())).encode(&mut hello);
-        Self { hello: Some(hello.into()) }
+    /// To a peer whose only message is this.
+    pub fn new(message: impl Into<Bytes>) -> Self {
+        Self { first: Some(message.into()) }
     }
 }
 
 impl Connection for Sink {
     fn poll_recv(&mut self, _: &mut Context<'_>) -> Poll<Result<Bytes, TransportError>> {
-        match self.hello.take() {
-            Some(hello) => Poll::Ready(Ok(hello)),
-            None => Poll::Pending,
-        }
+        self.first.take().map_or(Poll::Pending, |message| Poll::Ready(Ok(message)))
     }
 
     fn send(&mut self, _: Lane, _: &[Bytes]) {}

@@ -1,7 +1,5 @@
 //! What it costs to tell 10,000 sessions of 100,000 movers, with everything but the guest and the sockets.
 
-mod sink;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,14 +7,14 @@ use std::time::{Duration, Instant};
 use bench_module::crowd::{Roamer, gather_crowd};
 use evertick_gateway::{Account, Gateway, GatewayConfig, GatewayHandle, Metrics, ServerDescription};
 use evertick_interest::{Interest, InterestConfig};
-use evertick_protocol::{Audience, Ingress, IngressBatch};
+use evertick_protocol::{Audience, ClientMessage, Hello, Ingress, IngressBatch};
 use evertick_schema::{EntityId, Identity, Row, SessionId, Timestamp};
+use evertick_transport::Sink;
 use evertick_world::{Cause, Focus, Simulation};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use tokio::sync::mpsc;
 
 use crate::fixture::{TICK, call, simulation};
-use crate::replication::sink::Sink;
 use crate::report::Measure;
 use crate::socket::{SERVER, pin, threads};
 use crate::{RUNS, Result};
@@ -108,8 +106,10 @@ impl Server {
 
     /// Connects all sessions, each of which looks on through a mover of its own.
     fn open_sessions(&mut self) -> Result {
-        for number in 0..SESSIONS {
-            if !self.gateway.attach(Box::new(Sink::new(number as u64))) {
+        for number in 0..SESSIONS as u64 {
+            let mut hello = Vec::new();
+            ClientMessage::Hello(Hello::new(&number.to_le_bytes())).encode(&mut hello);
+            if !self.gateway.attach(Box::new(Sink::new(hello))) {
                 return Err("the shard takes no more connections".into());
             }
         }
