@@ -49,7 +49,7 @@ pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, T
 pub use limits::{KeepAlive, Limits};
 pub use listener::{Acceptor, Incoming, LastPackets, Listener};
 pub use loopback::{Loopback, loopback};
-pub use quic::{QuicCertificate, QuicOptions};
+pub use quic::{QuicCertificate, QuicOptions, QuicSocket};
 pub use simulate::{Conditions, simulate};
 pub use tcp::ListenerOptions;
 pub use url::{Scheme, Url, UrlError};

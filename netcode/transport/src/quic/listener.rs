@@ -77,7 +77,8 @@ impl QuicListener {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
+/// A socket with large buffers, and where it is.
+pub(super) fn bind(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?; // `[::]` is for IPv4 too

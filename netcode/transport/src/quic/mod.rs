@@ -20,4 +20,5 @@ mod latest;
 pub(crate) mod listener;
 mod outgoing;
 
+pub use client::QuicSocket;
 pub use config::{QuicCertificate, QuicOptions};
