@@ -164,6 +164,13 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
+impl FrameMessage<'_> {
+    /// The frame's number. Costs the same however long the frame is.
+    pub fn number(&self) -> Result<u64, ProtocolError> {
+        Reader::new(self.body).varint("Frame.number")
+    }
+}
+
 impl<'a> Welcome<'a> {
     fn encode(&self, out: &mut Vec<u8>) {
         let description = if self.description.is_some() { HAS_DESCRIPTION } else { 0 };

@@ -11,7 +11,7 @@ use tokio_websockets::ClientBuilder;
 use crate::connection::{Connection, Peer};
 use crate::error::ConnectError;
 use crate::limits::Limits;
-use crate::quic;
+use crate::quic::{self, QuicSocket};
 use crate::tcp::websocket_limits;
 use crate::tls::ClientConfig;
 use crate::url::{Scheme, Url};
@@ -25,11 +25,13 @@ pub struct ClientOptions {
     pub tls: Option<Arc<ClientConfig>>,
     /// Bounds of the connection.
     pub limits: Limits,
+    /// What `quic://` goes over; `None` is a socket for each connection.
+    pub quic_socket: Option<QuicSocket>,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { tls: None, limits: Limits::CLIENT }
+        Self { tls: None, limits: Limits::CLIENT, quic_socket: None }
     }
 }
 

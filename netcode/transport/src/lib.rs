@@ -50,7 +50,7 @@ pub use error::{AcceptError, CloseReason, ConnectError, ListenError, TlsError, T
 pub use limits::{KeepAlive, Limits};
 pub use listener::{Acceptor, Incoming, LastPackets, Listener};
 pub use loopback::{Loopback, loopback};
-pub use quic::{QuicCertificate, QuicOptions};
+pub use quic::{QuicCertificate, QuicOptions, QuicSocket};
 pub use simulate::{Conditions, simulate};
 pub use sink::Sink;
 pub use tcp::ListenerOptions;

@@ -330,7 +330,7 @@ async fn hostile_server() -> (Box<dyn Connection>, quinn::Connection, quinn::Sen
         (connection, control)
     };
     let limits = Limits { message_bytes_max: 10_000, ..Limits::CLIENT };
-    let options = ClientOptions { tls: Some(roots), limits };
+    let options = ClientOptions { tls: Some(roots), limits, ..ClientOptions::default() };
     let ((connection, control), client) =
         soon(async { tokio::join!(serving, connect(&url, &options)) }).await;
     let mut client = client.unwrap();

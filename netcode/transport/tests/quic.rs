@@ -11,7 +11,7 @@ use common::{accept, certificate, listen, listen_quic, network, soon, webtranspo
 use evertick_transport::{
     AcceptError, Acceptor, CertificateHash, ClientOptions, ConnectError, Connection, ConnectionExt,
     Discovery, KeepAlive, Lane, Limits, Listener, ListenerOptions, Peer, QuicCertificate, QuicOptions,
-    TransportError, Url, connect, connect_best,
+    QuicSocket, TransportError, Url, connect, connect_best,
 };
 
 fn options() -> ClientOptions {
@@ -82,6 +82,32 @@ async fn only_the_right_certificate_will_do() {
     }
 
     let (server, client) = soon(async { tokio::join!(accept(&mut acceptor), dial(&url)) }).await;
+    works(&mut *{ server }, &mut *client.unwrap()).await;
+}
+
+#[tokio::test]
+async fn connections_share_a_socket() {
+    let (mut acceptor, url) = listen_quic(QuicOptions::default());
+    let socket = QuicSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let sharing = ClientOptions { quic_socket: Some(socket), ..options() };
+    let mut pairs = Vec::new();
+    for _ in 0..3 {
+        let (server, client) =
+            soon(async { tokio::join!(accept(&mut acceptor), connect(&url, &sharing)) }).await;
+        pairs.push((server, client.unwrap()));
+    }
+    let (first, _) = &pairs[0];
+    assert!(pairs.iter().all(|(server, _)| server.peer() == first.peer()));
+    for (server, client) in &mut pairs {
+        works(&mut **server, &mut **client).await;
+    }
+    // One's end is nothing to the others, nor is the end of whoever bound the socket.
+    drop((pairs.remove(1), sharing));
+    for (server, client) in &mut pairs {
+        works(&mut **server, &mut **client).await;
+    }
+    let (server, client) = soon(async { tokio::join!(accept(&mut acceptor), dial(&url)) }).await;
+    assert_ne!(server.peer(), pairs[0].0.peer());
     works(&mut *{ server }, &mut *client.unwrap()).await;
 }
 

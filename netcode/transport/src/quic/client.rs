@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -13,6 +14,7 @@ use super::arriving::Side;
 use super::config::client_config;
 use super::connection::QuicConnection;
 use super::framing::CONTROL;
+use super::socket::bind;
 use crate::certificate::client_for;
 use crate::client::ClientOptions;
 use crate::connection::Connection;
@@ -24,6 +26,21 @@ const ADDRESSES_MAX: usize = 4;
 
 /// The head start of an address before the next: UDP says nothing when nobody is there (RFC 8305).
 const ADDRESS_HEAD_START: Duration = Duration::from_millis(250);
+
+/// A UDP port that many connections of one process share: for bots and load tests, where a socket for each costs more than what it
+/// receives. A client that moves to another network moves with all its connections.
+#[derive(Clone, Debug)]
+pub struct QuicSocket(quinn::Endpoint);
+
+impl QuicSocket {
+    /// Binds a port at this address, of the family of the servers' addresses; port 0 is any that is free. Within a tokio runtime, which
+    /// must outlive the connections.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let (socket, _) = bind(address)?;
+        let runtime = Arc::new(quinn::TokioRuntime);
+        quinn::Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime).map(Self)
+    }
+}
 
 /// Connects to a QUIC port: the handshake, and the start of the stream with the messages.
 pub(crate) async fn connect(url: &Url, options: &ClientOptions) -> Result<Box<dyn Connection>, ConnectError> {
@@ -68,7 +85,10 @@ async fn attempt(
         reason: error.to_string(),
     };
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let endpoint = quinn::Endpoint::client(SocketAddr::new(any, 0)).map_err(unreachable)?;
+    let endpoint = match &options.quic_socket {
+        Some(QuicSocket(shared)) => shared.clone(),
+        None => quinn::Endpoint::client(SocketAddr::new(any, 0)).map_err(unreachable)?,
+    };
     let connecting = endpoint.connect_with(config, address, &url.host).map_err(|error| failed(&error))?;
     let connection = connecting.await.map_err(|error| match error {
         ConnectionError::TransportError(error) if is_tls(error.code) => {

@@ -39,7 +39,7 @@ pub(crate) struct QuicConnection {
     closing: Option<(u16, String)>,
     /// Whether the last words are in the control stream.
     end_queued: bool,
-    /// A client's socket lives as long as its connection.
+    /// A client's socket lives as long as its connections.
     _endpoint: Option<quinn::Endpoint>,
     /// Held for as long as this counts as a connection of its listener.
     _permit: Option<OwnedSemaphorePermit>,

@@ -21,4 +21,5 @@ pub(crate) mod listener;
 mod outgoing;
 mod socket;
 
+pub use client::QuicSocket;
 pub use config::{QuicCertificate, QuicOptions};

@@ -1,25 +1,32 @@
 //! A server and its crowd of clients, and what is measured of them.
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bench_module::crowd::gather_crowd;
+use evertick_transport::{ClientOptions, QuicSocket};
 use tokio::runtime::Runtime;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::Result;
 use crate::crowd::Scene;
 use crate::crowd::ages::Ages;
-use crate::crowd::watcher::{Tally, watch};
+use crate::crowd::watcher::{Shown, Tally, watch};
 use crate::report::median;
-use crate::socket::{Client, Process, Serving, Transport};
+use crate::socket::{Client, Process, Serving, Transport, threads};
 
 /// Clients that connect at a time.
 const CONNECTING_MAX: usize = 16;
-/// Clients whose nearest neighbours are counted.
-const CLOSELY_WATCHED: usize = 10;
+/// One client of so many applies what it is sent, and tells how old what it shows is. The server hands a frame out in the order in
+/// which the sessions came, in chunks of 64; every place in that order has its share of these.
+const APPLYING_ONE_OF: usize = 20;
+/// One of so many has its nearest neighbours counted.
+const CLOSELY_WATCHED_ONE_OF: usize = 100;
+/// Clients over QUIC that share a socket.
+const CLIENTS_OF_A_SOCKET: usize = 50;
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(3);
 
@@ -32,7 +39,7 @@ pub(crate) struct Window {
     /// Bytes of messages that a client was sent in a second: the mean, and the most that one was.
     pub(crate) bytes_per_second: f64,
     pub(crate) bytes_per_second_max: f64,
-    /// The age of the newest data applied, over all clients and moments.
+    /// The age of the newest data applied, over all moments of the clients that apply.
     pub(crate) staleness_p99_ms: f64,
     /// Frames a second of which something came; one client in a hundred got fewer.
     pub(crate) rate_p1: f64,
@@ -68,17 +75,25 @@ impl Crowd {
         let url = self.server.url(self.transport)?.to_owned();
         let Self { runtime, local, watchers, tallies, scene, .. } = self;
         local.block_on(runtime, async {
-            let mut connecting = JoinSet::new();
+            let (mut connecting, mut options) = (JoinSet::new(), ClientOptions::default());
             while tallies.len() < clients {
                 while connecting.len() < CONNECTING_MAX && tallies.len() + connecting.len() < clients {
                     let (url, number, scene) = (url.clone(), tallies.len() + connecting.len() + 1, *scene);
+                    if number % CLIENTS_OF_A_SOCKET == 1 {
+                        options.quic_socket = Some(QuicSocket::bind((Ipv4Addr::UNSPECIFIED, 0).into())?);
+                    }
+                    let options = options.clone();
                     connecting.spawn_local(async move {
-                        let client = Client::connect(&url, number).await;
+                        let client = Client::connect_with(&url, number, &options).await;
                         client.map(|client| (client, scene)).map_err(|error| error.to_string())
                     });
                 }
                 let (client, scene) = connecting.join_next().await.ok_or("no client is connecting")???;
-                let tally = Rc::new(RefCell::new(Tally::new(tallies.len() < CLOSELY_WATCHED)));
+                let number = tallies.len();
+                let shown = number
+                    .is_multiple_of(APPLYING_ONE_OF)
+                    .then(|| Shown::new(number.is_multiple_of(CLOSELY_WATCHED_ONE_OF)));
+                let tally = Rc::new(RefCell::new(Tally::new(shown)));
                 tallies.push(Rc::clone(&tally));
                 watchers.spawn_local(watch(client, scene, tally));
             }
@@ -94,14 +109,15 @@ impl Crowd {
 
     fn window(&mut self, length: Duration) -> Result<Window> {
         let Self { runtime, local, tallies, server, .. } = self;
-        let (start, spent) = (Instant::now(), server.time_on_core()?);
+        let (start, spent, own) = (Instant::now(), server.time_on_core()?, time_on_core()?);
         for tally in &*tallies {
             tally.borrow_mut().restart();
         }
         local.block_on(runtime, async { tokio::time::sleep(length).await });
         let seconds = start.elapsed().as_secs_f64();
+        let clients = (time_on_core()? - own).as_secs_f64() / seconds;
         let cpu = (server.time_on_core()? - spent).as_secs_f64() / seconds;
-        let mut ages = Ages::new();
+        let (mut ages, mut missed) = (Ages::new(), 0);
         let (mut bytes, mut rates, mut visible, mut nearest) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for tally in &*tallies {
@@ -109,11 +125,14 @@ impl Crowd {
             if let Some(failed) = &tally.failed {
                 return Err(failed.clone().into());
             }
-            ages.merge(&tally.ages);
+            if let Some(shown) = &tally.shown {
+                ages.merge(&shown.ages);
+                visible.push(shown.visible as f64);
+                nearest.extend(shown.nearest_rate(seconds));
+            }
+            missed += tally.missed;
             bytes.push(tally.bytes as f64 / seconds);
             rates.push(tally.frames as f64 / seconds);
-            visible.push(tally.visible as f64);
-            nearest.extend(tally.nearest_rate(seconds));
         }
         rates.sort_by(f64::total_cmp);
         let window = Window {
@@ -126,8 +145,9 @@ impl Crowd {
             nearest_rate: median(&nearest),
         };
         eprintln!(
-            "{} clients that see {:.0} each: {:.1} frames/s (1 in 100: {:.1}), {:.0} bytes/s (most {:.0}), staleness p50 {:.0} ms p99 {:.0} ms, \
-             nearest {:.1} Hz, tick p99 {:.2} ms, {:.0} % of a core",
+            "{} clients that see {:.0} each: {:.1} frames/s (1 in 100: {:.1}; {missed} missed), {:.0} bytes/s (most {:.0}), staleness p50 {:.0} ms p99 {:.0} ms, \
+             nearest {:.1} Hz, tick p99 {:.2} ms, {:.0} % of a core, \
+             clients {:.0} %",
             rates.len(),
             visible.iter().sum::<f64>() / visible.len() as f64,
             median(&rates),
@@ -138,8 +158,14 @@ impl Crowd {
             window.staleness_p99_ms,
             window.nearest_rate,
             window.tick_p99_ms,
-            cpu * 100.0
+            cpu * 100.0,
+            clients * 100.0
         );
         Ok(window)
     }
+}
+
+/// The time that this process has had on a core so far.
+fn time_on_core() -> Result<Duration> {
+    Ok(threads(std::process::id())?.values().sum())
 }

@@ -12,47 +12,68 @@ use evertick_schema::{EntityId, Row, Timestamp};
 use crate::Result;
 use crate::crowd::Scene;
 use crate::crowd::ages::Ages;
-use crate::socket::Client;
+use crate::socket::{Client, Counter};
 
 /// The neighbours that are counted.
 const NEAREST: usize = 50;
 
-/// What one client has seen since the last [`Tally::restart`].
+/// What one client has received since the last [`Tally::restart`].
 pub(crate) struct Tally {
-    pub(crate) ages: Ages,
     /// Bytes of messages.
     pub(crate) bytes: usize,
     /// Frames of which something came.
     pub(crate) frames: u64,
-    /// Rows it has now.
-    pub(crate) visible: usize,
+    /// Frames that were made meanwhile and of which nothing came.
+    pub(crate) missed: u64,
     pub(crate) failed: Option<String>,
-    /// Updates of the nearest, if they are counted.
-    nearest: Option<u64>,
-    /// The newest data: of when, and when it came.
-    newest: Option<(Timestamp, Instant)>,
+    /// What it shows, of a client that applies what it receives.
+    pub(crate) shown: Option<Shown>,
+    /// The newest.
     frame: u64,
 }
 
 impl Tally {
-    pub(crate) fn new(closely: bool) -> Self {
-        Self {
-            ages: Ages::new(),
-            bytes: 0,
-            frames: 0,
-            visible: 0,
-            failed: None,
-            nearest: closely.then_some(0),
-            newest: None,
-            frame: 0,
-        }
+    pub(crate) fn new(shown: Option<Shown>) -> Self {
+        Self { bytes: 0, frames: 0, missed: 0, failed: None, shown, frame: 0 }
     }
 
     /// Counts from now on.
     pub(crate) fn restart(&mut self) {
+        let shown = self.shown.as_ref().map(Shown::restarted);
+        *self = Self { frame: self.frame, ..Self::new(shown) };
+    }
+
+    /// A message of that frame has come.
+    fn receives(&mut self, bytes: usize, frame: u64) {
+        self.bytes += bytes;
+        if frame > self.frame {
+            self.frames += 1;
+            // Before the first it may have had no session.
+            self.missed += if self.frame == 0 { 0 } else { frame - self.frame - 1 };
+            self.frame = frame;
+        }
+    }
+}
+
+/// What a client has shown.
+pub(crate) struct Shown {
+    pub(crate) ages: Ages,
+    /// Rows it has now.
+    pub(crate) visible: usize,
+    /// Updates of the nearest, if they are counted.
+    nearest: Option<u64>,
+    /// The newest data: of when, and when it came.
+    newest: Option<(Timestamp, Instant)>,
+}
+
+impl Shown {
+    pub(crate) fn new(closely: bool) -> Self {
+        Self { ages: Ages::new(), visible: 0, nearest: closely.then_some(0), newest: None }
+    }
+
+    fn restarted(&self) -> Self {
         let newest = self.newest.map(|(of, _)| (of, Instant::now()));
-        *self =
-            Self { newest, visible: self.visible, frame: self.frame, ..Self::new(self.nearest.is_some()) };
+        Self { newest, visible: self.visible, ..Self::new(self.nearest.is_some()) }
     }
 
     /// Updates in a second of each of the nearest.
@@ -60,8 +81,8 @@ impl Tally {
         Some(self.nearest? as f64 / NEAREST as f64 / seconds)
     }
 
-    /// Data has come, of that frame, whose tick was due at that moment.
-    fn shows(&mut self, frame: u64, of: Timestamp) {
+    /// Data was applied, of a tick that was due at that moment.
+    fn shows(&mut self, of: Timestamp) {
         let now = Instant::now();
         if let Some((was_of, since)) = self.newest {
             if of <= was_of {
@@ -72,8 +93,6 @@ impl Tally {
             self.ages.add(age, shown);
         }
         self.newest = Some((of, now));
-        self.frames += u64::from(frame > self.frame);
-        self.frame = self.frame.max(frame);
     }
 }
 
@@ -82,25 +101,37 @@ fn wall_clock_us() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Makes the client a place to look from, and applies what it is sent until something fails.
-pub(crate) async fn watch(mut client: Client, scene: Scene, tally: Rc<RefCell<Tally>>) {
-    if let Err(error) = look_on(&mut client, scene, &tally).await {
+/// Makes the client a place to look from, and takes what it is sent until something fails: applies it if what it shows is of
+/// interest, and else only counts it.
+pub(crate) async fn watch(client: Client, scene: Scene, tally: Rc<RefCell<Tally>>) {
+    if let Err(error) = look_on(client, scene, &tally).await {
         tally.borrow_mut().failed = Some(error.to_string());
     }
 }
 
-async fn look_on(client: &mut Client, scene: Scene, tally: &RefCell<Tally>) -> Result {
+async fn look_on(mut client: Client, scene: Scene, tally: &RefCell<Tally>) -> Result {
     let me = client.ask(&watch_call::call(scene.edge, scene.radius)).await?;
     let positions = client.row(Position::NAME)?;
+    if tally.borrow().shown.is_none() {
+        return count(client.into_counter(), tally).await;
+    }
     loop {
         let received = client.receive().await?;
         let mut tally = tally.borrow_mut();
-        tally.bytes += received.bytes;
-        tally.visible = client.replica().len(positions);
-        tally.shows(received.frame, received.due);
-        if let Some(updates) = &mut tally.nearest {
-            *updates += updates_of_nearest(client, positions, me);
+        tally.receives(received.bytes, received.frame);
+        let Some(shown) = &mut tally.shown else { continue };
+        shown.visible = client.replica().len(positions);
+        shown.shows(received.due);
+        if let Some(updates) = &mut shown.nearest {
+            *updates += updates_of_nearest(&client, positions, me);
         }
+    }
+}
+
+async fn count(mut client: Counter, tally: &RefCell<Tally>) -> Result {
+    loop {
+        let (bytes, frame) = client.receive().await?;
+        tally.borrow_mut().receives(bytes, frame);
     }
 }
 

@@ -6,6 +6,7 @@ use evertick_transport::{ClientOptions, Connection, ConnectionExt, Lane, connect
 
 use crate::Result;
 use crate::fixture::encode;
+use crate::socket::counter::Counter;
 
 /// One session.
 pub(crate) struct Client {
@@ -25,7 +26,11 @@ pub(crate) struct Client {
 impl Client {
     /// Connects as a client of its own identity, and waits for the Welcome.
     pub(crate) async fn connect(url: &str, number: usize) -> Result<Self> {
-        let mut connection = connect(url, &ClientOptions::default()).await?;
+        Self::connect_with(url, number, &ClientOptions::default()).await
+    }
+
+    pub(crate) async fn connect_with(url: &str, number: usize, options: &ClientOptions) -> Result<Self> {
+        let mut connection = connect(url, options).await?;
         let token = format!("a client of the benchmark, number {number:04}");
         let hello = ClientMessage::Hello(Hello::new(token.as_bytes()));
         let mut bytes = Vec::new();
@@ -117,6 +122,11 @@ impl Client {
     pub(crate) fn row(&self, name: &str) -> Result<u32> {
         let number = self.description.rows.iter().position(|row| row.name == name);
         Ok(number.ok_or_else(|| format!("the module has no {name}"))? as u32)
+    }
+
+    /// Goes on as a session that keeps nothing of what it receives.
+    pub(crate) fn into_counter(self) -> Counter {
+        Counter::new(self.connection)
     }
 
     /// What it sees.

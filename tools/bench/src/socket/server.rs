@@ -10,7 +10,7 @@ use evertick::{GatewayConfig, GuestLimits, Server, SessionLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::socket::pin::{SERVER, pin};
+use crate::socket::pin::{SERVER, core, pin_to};
 
 /// Calls that a client of the benchmark may make in a second: more than any can.
 const CALLS_PER_SECOND: u32 = 1_000_000;
@@ -27,6 +27,9 @@ pub(crate) struct Serve {
     /// Listens for QUIC too.
     #[arg(long)]
     quic: bool,
+    /// The core that it keeps to.
+    #[arg(long)]
+    core: usize,
 }
 
 /// What its clients speak.
@@ -57,7 +60,7 @@ pub(crate) struct Serving<'a> {
 /// Serves until standard input ends. Says where on standard output, on one line, and answers each line of input with its numbers
 /// as JSON.
 pub(crate) fn serve(args: &Serve) -> Result {
-    pin(SERVER)?;
+    pin_to(args.core)?;
     let limits = SessionLimits {
         calls_per_second: CALLS_PER_SECOND,
         calls_burst: CALLS_PER_SECOND,
@@ -113,7 +116,7 @@ pub(crate) const COUNTERS_AGE_MAX: Duration = Duration::from_millis(1500);
 impl Process {
     pub(crate) fn start(module: &Path, serving: &Serving<'_>) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve").arg("--module").arg(module);
+        command.arg("serve").arg("--module").arg(module).arg("--core").arg(core(SERVER)?.to_string());
         if let Some(data) = serving.data {
             command.arg("--data").arg(data);
         }
