@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 const KERNEL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Packets that a connection hands to the kernel at once. quinn keeps room for so many in each connection, for ever: its own 10 would be
-/// a third of all that an idle session costs. A frame of a session is rarely more than two.
+/// a third of what an idle session has on the heap. A frame of a session is rarely more than two.
 const PACKETS_AT_ONCE_MAX: usize = 2;
 
 /// Binds a UDP port; also says which, when the system chose.
