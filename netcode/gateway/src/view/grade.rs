@@ -10,6 +10,9 @@ use super::{Details, ShortTick, Topic, View};
 const NEAREST_ROWS: u32 = 50;
 /// With more moving rows in view, what is near but not nearest goes every second tick only.
 const DENSE_ROWS: u32 = 200;
+/// How many are the nearest then. Parts go by their nearest point, and where there are many of them, each of the nearest 50 rows is
+/// in one of the parts with so many.
+const NEAREST_ROWS_DENSE: u32 = 75;
 /// Ticks after which distances are looked at again.
 const REFRESH_TICKS: u64 = 20;
 
@@ -97,9 +100,10 @@ impl View {
         }
         placed.sort_unstable_by(|a, b| a.away.total_cmp(&b.away));
         let dense = placed.iter().map(|part| u32::from(part.rows)).sum::<u32>() > DENSE_ROWS;
+        let nearest = if dense { NEAREST_ROWS_DENSE } else { NEAREST_ROWS };
         let mut rows_before = 0;
         for placed in placed {
-            let grade = if rows_before < NEAREST_ROWS {
+            let grade = if rows_before < nearest {
                 Grade::First
             } else if placed.away < 0.5 {
                 if dense { Grade::Half } else { Grade::Full }
