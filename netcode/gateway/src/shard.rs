@@ -169,16 +169,17 @@ pub(crate) async fn run(common: Arc<Common>, mut feed: Feed) -> usize {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
+            // What takes no time comes first: a shard that always has a frame waiting still stops, and its handshakes begin.
             biased;
+            _ = feed.phase.changed() => break,
+            Some(done) = tasks.join_next() => shard.forget(done),
+            Some(arrival) = feed.arrivals.recv() => {
+                tasks.spawn_local(intake::run(Rc::clone(&shard), arrival));
+            }
             frame = feed.frames.recv() => match frame {
                 Some((frame, audience)) => shard.deliver(&frame, audience, &mut feed.frames).await,
                 None => break, // the handle was dropped
             },
-            Some(arrival) = feed.arrivals.recv() => {
-                tasks.spawn_local(intake::run(Rc::clone(&shard), arrival));
-            }
-            Some(done) = tasks.join_next() => shard.forget(done),
-            _ = feed.phase.changed() => break,
         }
     }
     while let Ok((frame, audience)) = feed.frames.try_recv() {
