@@ -76,7 +76,7 @@ impl Not for Condition {
 }
 
 /// A field of a row type, to be compared. Values are of the field's type; integers of any type that holds them, and for an option what it may hold.
-/// What does not fit is an error of [`Query::sql`].
+/// What does not fit is an error of [`Query::sql`](crate::Query::sql).
 #[derive(Clone, Debug)]
 pub struct FieldOf {
     /// As it stands in the text.
