@@ -62,22 +62,20 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
     if rule.class() == Class::Cell {
         // Between frames an entity is known in one cell at most; who has changed cell since is marked by the move.
         let Topics { spots, dirty, moving, .. } = topics;
-        let known = rows.updated.entities().iter().zip(rows.updated.masks()).filter_map(|(entity, mask)| {
-            let (id, slot) = spots.get(*entity).cell()?;
-            Some((id, slot, *mask, *entity))
+        let known = rows.updated.iter().filter_map(|(entity, mask, row)| {
+            let at = spots.get(entity).cell()?;
+            Some((at, mask, row))
         });
         match rule.latest {
-            Some(number) => {
-                known.for_each(|(id, slot, mask, entity)| moving.mark(number, id, slot, mask, entity));
-            }
-            None => known.for_each(|(id, slot, mask, _)| {
+            Some(number) => moving.mark_all(number, known),
+            None => known.for_each(|((id, slot), mask, _)| {
                 dirty.push(KnownRow::new(id, rule.column, slot), mask);
             }),
         }
     } else {
-        for (entity, mask, _) in rows.updated.iter() {
+        for (entity, mask, row) in rows.updated.iter() {
             if let Some(id) = find(topics, entity) {
-                topics.changed(id, entity, rule, mask);
+                topics.changed(id, entity, rule, mask, row);
             }
         }
     }
@@ -92,11 +90,11 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
 
 /// Rows whose topic hangs on a field, or on the entity's owner.
 fn mark_keyed(topics: &mut Topics, homes: &Homes, world: &World, rule: &Rule, rows: &RowDelta) {
-    for (entity, mask, _) in rows.updated.iter() {
+    for (entity, mask, row) in rows.updated.iter() {
         if rule.is_keyed_by(mask) {
             touch_row(topics, homes, world, rule, entity);
         } else if let Some(home) = homes.get(&(entity, rule.row)) {
-            topics.changed(*home, entity, rule, mask);
+            topics.changed(*home, entity, rule, mask, row);
         }
     }
     let inserted = rows.inserted.iter().map(|(entity, ..)| entity);

@@ -9,7 +9,7 @@ use evertick_protocol::{
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
 
-use crate::moving::{Change, parts, per_side};
+use crate::moving::{Change, Mover, Moving, parts, per_side};
 use crate::reconcile::Changes;
 use crate::rules::{Class, Rules};
 use crate::topic::{Happened, Topic, TopicKey};
@@ -26,8 +26,10 @@ pub(crate) struct Encoder {
     slots: Vec<u32>,
     members: Vec<(u32, EntityId)>,
     /// Rows that move, with their parts; and those of one part.
-    moving: Vec<(u8, Change)>,
-    part: Vec<Change>,
+    moving: Vec<(u8, Mover)>,
+    part: Vec<Mover>,
+    /// Those of one section.
+    section: Vec<Mover>,
 }
 
 impl Encoder {
@@ -41,6 +43,7 @@ impl Encoder {
             members: Vec::new(),
             moving: Vec::new(),
             part: Vec::new(),
+            section: Vec::new(),
         }
     }
 
@@ -128,41 +131,42 @@ impl Encode<'_> {
         })
     }
 
-    /// All rows of a topic that move, part by part; `square` is where it is.
+    /// All rows of a topic that move, `movers`, part by part; `square` is where it is, and `entity` who is at a slot.
     pub(crate) fn states(
         &mut self,
-        id: TopicId,
-        class: Class,
-        moving: &[Change],
+        (id, class): (TopicId, Class),
+        moving: &Moving,
+        movers: &[Mover],
         square: impl FnOnce() -> Option<Square>,
+        entity: impl Fn(u32) -> EntityId,
     ) {
-        let parts_per_side = per_side(moving.len());
+        let parts_per_side = per_side(movers.len());
         self.told.states(id, parts_per_side);
         if parts_per_side == 1 {
-            return self.part(id, class, 0, moving);
+            return self.part((id, class), moving, 0, movers);
         }
         let mut rows = std::mem::take(&mut self.encoder.moving);
         let mut part = std::mem::take(&mut self.encoder.part);
-        parts(self.world, moving, parts_per_side, square(), &mut rows);
+        parts(self.world, movers, parts_per_side, square(), entity, &mut rows);
         for rows in rows.chunk_by(|a, b| a.0 == b.0) {
             part.clear();
             part.extend(rows.iter().map(|(_, row)| *row));
-            self.part(id, class, rows[0].0, &part);
+            self.part((id, class), moving, rows[0].0, &part);
         }
         rows.clear();
         (self.encoder.moving, self.encoder.part) = (rows, part);
     }
 
     /// The state of one part; in several pieces if it is too long for one.
-    fn part(&mut self, id: TopicId, class: Class, part: u8, rows: &[Change]) {
+    fn part(&mut self, (id, class): (TopicId, Class), moving: &Moving, part: u8, rows: &[Mover]) {
         self.encoder.writer.begin_state(id);
-        for rows in rows.chunk_by(|a, b| a.row.column() == b.row.column()) {
-            self.changed_rows(class, rows);
+        for rows in rows.chunk_by(|a, b| a.column == b.column) {
+            self.moving_rows(class, moving, rows);
         }
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
             let (one, other) = rows.split_at(rows.len() / 2);
-            self.part(id, class, part, one);
-            self.part(id, class, part, other);
+            self.part((id, class), moving, part, one);
+            self.part((id, class), moving, part, other);
             return;
         }
         self.counts.states += 1;
@@ -198,6 +202,21 @@ impl Encode<'_> {
         for section in sections.masks() {
             let rows = rows.iter().filter(|change| sections.has(*section, change.mask));
             self.write_rows(class, column, *section, rows.map(|change| (change.row.slot(), change.entity)));
+        }
+    }
+
+    /// Rows of one type that move, by slot.
+    fn moving_rows(&mut self, class: Class, moving: &Moving, rows: &[Mover]) {
+        let of = self.rules.columns(class)[usize::from(rows[0].column)];
+        let sections = Sections::of(rows.iter().map(|mover| mover.mask), self.world.row(of.row).all_fields());
+        let Encoder { schema, writer, slots, section: some, .. } = &mut *self.encoder;
+        for section in sections.masks() {
+            some.clear();
+            some.extend(rows.iter().filter(|mover| sections.has(*section, mover.mask)));
+            slots.clear();
+            slots.extend(some.iter().map(|mover| mover.slot));
+            writer.rows(schema, of.wire.into(), *section, slots, |index| moving.value(&some[index]));
+            self.counts.rows += slots.len() as u64;
         }
     }
 

@@ -74,7 +74,8 @@ impl Interest {
     /// When a row type is not of `world`, or was registered from a description that fails its own check.
     pub fn new(world: &World, wire_rows: &[RowId], config: InterestConfig) -> Self {
         let rules = Rules::new(world, wire_rows, config.detail_radius);
-        let topics = Topics::new(config.rest, world.config().region, Moving::new(rules.latest_types()));
+        let moving = Moving::new(rules.latest_types().iter().map(|row| world.row(*row).layout.size as usize));
+        let topics = Topics::new(config.rest, world.config().region, moving);
         Self {
             rules,
             encoder: Encoder::new(world, wire_rows),
@@ -151,7 +152,7 @@ impl Interest {
     /// for each session whose focus has moved by an eighth of a cell the cells in its reach.
     pub fn absorb(&mut self, world: &World, delta: &Delta) -> bool {
         let Self { config, rules, topics, sessions, homes, queries, events, .. } = self;
-        topics.moving.begin_tick(delta.tick);
+        topics.moving.begin_delta();
         for op in &delta.sessions {
             match op.wish {
                 SessionWish::Focus(focus) => {

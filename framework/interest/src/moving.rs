@@ -3,9 +3,8 @@
 //! A state has all rows of its part that move, with absolute values; so any of them may be lost, and a session may take as many
 //! of them as it likes. What a row comes to rest at goes in order with the rest.
 //!
-//! Hot: what is kept of a row that moves stands by topic and slot, in arrays for all topics, and what changes of it with each tick is two
-//! bytes: so of a hundred thousand rows, which change in no order, all of it stays in a near cache; and a frame reads the rows of a topic
-//! one behind the other. Nothing is sorted.
+//! Hot: a row that moves has a place by topic and slot, in arrays for all topics, where each change leaves what the row is then. So nothing
+//! is sorted and nothing is looked up in the world, and a frame reads the rows of a topic one behind the other.
 
 use evertick_protocol::{Square, TopicId};
 use evertick_schema::EntityId;
@@ -15,9 +14,6 @@ use crate::row_states::{RowState, RowStates};
 use crate::rules::Latest;
 use crate::topic::{Dirty, KnownRow};
 use crate::topic_set::TopicSet;
-
-/// A row that has not changed for so many ticks rests.
-pub(crate) const REST_TICKS: u8 = 4;
 
 /// The most rows of a part before a topic's state is cut into more of them, on average.
 const PART_ROWS: usize = 24;
@@ -34,11 +30,22 @@ pub(crate) struct Moving {
     active: TopicSet,
     /// Topics in which such a row has changed since the last frame.
     changed: TopicSet,
-    /// The lowest bits of the tick that changes belong to.
-    tick: u8,
+    /// Deltas since the last frame.
+    deltas: usize,
 }
 
-/// Fields of a known row that have changed.
+/// A row that moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mover {
+    pub(crate) column: u16,
+    pub(crate) slot: u32,
+    pub(crate) mask: u64,
+    /// Of its type.
+    number: u16,
+    at: u32,
+}
+
+/// Fields of a known row that are told in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Change {
     pub(crate) row: KnownRow,
@@ -47,14 +54,14 @@ pub(crate) struct Change {
 }
 
 impl Moving {
-    /// Nothing moves yet, of so many row types.
-    pub(crate) fn new(types: usize) -> Self {
-        Self { types: (0..types).map(|_| RowStates::default()).collect(), ..Self::default() }
+    /// Nothing moves yet; the rows of each type have so many bytes.
+    pub(crate) fn new(row_bytes: impl IntoIterator<Item = usize>) -> Self {
+        Self { types: row_bytes.into_iter().map(RowStates::new).collect(), ..Self::default() }
     }
 
-    /// Changes belong to this tick from now on.
-    pub(crate) const fn begin_tick(&mut self, tick: u64) {
-        self.tick = tick as u8;
+    /// Another delta's changes follow.
+    pub(crate) const fn begin_delta(&mut self) {
+        self.deltas += 1;
     }
 
     /// There are topics of this number and below.
@@ -72,11 +79,32 @@ impl Moving {
         self.changed.remove(topic);
     }
 
-    /// Fields of the entity's row, which is at that slot, have changed.
+    /// Fields of the row at that slot have changed; it is `row` now.
     #[inline]
-    pub(crate) fn mark(&mut self, number: u16, topic: TopicId, slot: u32, mask: u64, entity: EntityId) {
-        self.changed.insert(topic);
-        self.types[usize::from(number)].mark(topic, slot, mask, entity, self.tick);
+    pub(crate) fn mark(&mut self, number: u16, at: (TopicId, u32), mask: u64, row: &[u8]) {
+        self.changed.insert(at.0);
+        self.types[usize::from(number)].mark(at, mask, row);
+    }
+
+    /// The same of many rows, each of them once in a delta.
+    #[inline]
+    pub(crate) fn mark_all<'r>(
+        &mut self,
+        number: u16,
+        marks: impl Iterator<Item = ((TopicId, u32), u64, &'r [u8])>,
+    ) {
+        let rows = &mut self.types[usize::from(number)];
+        if self.deltas == 1 {
+            for (at, mask, row) in marks {
+                self.changed.insert(at.0);
+                rows.mark_first(at, mask, row);
+            }
+        } else {
+            for (at, mask, row) in marks {
+                self.changed.insert(at.0);
+                rows.mark(at, mask, row);
+            }
+        }
     }
 
     /// The row at that slot does not move any more: it is gone, or sent whole.
@@ -100,8 +128,15 @@ impl Moving {
 
     /// Ends a frame: what has changed is told.
     pub(crate) fn end_frame(&mut self) {
+        self.deltas = 0;
         self.changed.clear();
         self.types.iter_mut().for_each(RowStates::close_up);
+    }
+
+    /// What a row is that moves.
+    #[inline]
+    pub(crate) fn value(&self, mover: &Mover) -> &[u8] {
+        self.types[usize::from(mover.number)].value(mover.at)
     }
 }
 
@@ -109,7 +144,7 @@ impl Moving {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     /// Rows that move, by column and slot.
-    pub(crate) moving: Vec<Change>,
+    pub(crate) moving: Vec<Mover>,
     /// What is told in order, and what came to rest; in order.
     pub(crate) ordered: Vec<Change>,
     /// Whether a row that moves has changed.
@@ -132,7 +167,7 @@ impl Lanes {
     pub(crate) fn sort(
         &mut self,
         moving: &mut Moving,
-        id: TopicId,
+        (id, tick): (TopicId, u64),
         latest: &[Latest],
         dirty: &[Dirty],
         known: impl Fn(KnownRow) -> bool,
@@ -140,27 +175,21 @@ impl Lanes {
     ) {
         self.clear();
         for Latest { number, column } in latest.iter().copied() {
-            let of = &mut moving.types[usize::from(number)];
-            let range = of.range(id);
             let before = self.moving.len();
-            for (slot, at) in range.clone().enumerate() {
-                let state = of.rows[at];
-                if state.mask == 0 {
-                    continue;
+            let rows = &mut moving.types[usize::from(number)];
+            rows.each(id, tick as u8, |RowState { slot, mask, rests, at }| {
+                let row = KnownRow::new(id, column, slot);
+                let known = known(row);
+                let moves = known && !rests;
+                if moves {
+                    self.moving.push(Mover { column, slot, mask, number, at });
+                } else if known {
+                    self.ordered.push(Change { row, mask, entity: entity(slot) });
                 }
-                let row = KnownRow::new(id, column, slot as u32);
-                let change = Change { row, mask: of.fields(state), entity: of.entities[at] };
-                if known(row) && moving.tick.wrapping_sub(state.tick) < REST_TICKS {
-                    self.moving.push(change);
-                    continue;
-                }
-                of.rows[at] = RowState::default();
-                if known(row) {
-                    self.ordered.push(change);
-                }
-            }
-            if self.moving.len() == before && !range.is_empty() {
-                of.abandon(id);
+                moves
+            });
+            if self.moving.len() == before {
+                rows.abandon(id);
             }
         }
         self.moved = !self.moving.is_empty() && moving.changed.has(id);
@@ -177,25 +206,26 @@ impl Lanes {
     }
 }
 
-/// Appends the rows of a topic that is cut with the part that each is in, by part, column and slot.
+/// Appends the rows of a topic that is cut with the part that each is in, by part, column and slot; `entity` is who is at a slot.
 pub(crate) fn parts(
     world: &World,
-    moving: &[Change],
+    movers: &[Mover],
     per_side: u8,
     square: Option<Square>,
-    out: &mut Vec<(u8, Change)>,
+    entity: impl Fn(u32) -> EntityId,
+    out: &mut Vec<(u8, Mover)>,
 ) {
     let count = usize::from(per_side) * usize::from(per_side);
-    let rows_each = moving.len().div_ceil(count);
-    out.extend(moving.iter().enumerate().map(|(index, change)| {
+    let rows_each = movers.len().div_ceil(count);
+    out.extend(movers.iter().enumerate().map(|(index, mover)| {
         let part = match square {
             Some(square) => {
-                let place = world.place(change.entity);
+                let place = world.place(entity(mover.slot));
                 place.map_or(0, |place| part_of(place, square.min, square.size, per_side))
             }
             None => (index / rows_each) as u8,
         };
-        (part, *change)
+        (part, *mover)
     }));
     if square.is_some() {
         out.sort_unstable();
@@ -251,7 +281,7 @@ mod tests {
 
     impl Stage {
         fn new() -> Self {
-            let mut moving = Moving::new(1);
+            let mut moving = Moving::new([1]);
             moving.reach(TopicId(9));
             Self { moving, lanes: Lanes::default() }
         }
@@ -259,19 +289,19 @@ mod tests {
         /// What is sorted in a tick with these marks.
         fn sort(&mut self, tick: u64, marks: &[(u32, u64)], dirty: &[Dirty]) {
             let Self { moving, lanes } = self;
-            moving.begin_tick(tick);
+            moving.begin_delta();
             for (slot, mask) in marks {
-                moving.mark(0, TOPIC, *slot, *mask, entity(*slot));
+                moving.mark(0, (TOPIC, *slot), *mask, &[*slot as u8]);
             }
             let latest = [Latest { number: 0, column: 0 }];
-            lanes.sort(moving, TOPIC, &latest, dirty, |row| row.slot() != 9, entity);
+            lanes.sort(moving, (TOPIC, tick), &latest, dirty, |row| row.slot() != 9, entity);
             moving.end_frame();
-            let mut all = lanes.moving.iter().chain(&lanes.ordered);
-            assert!(all.all(|change| change.entity == entity(change.row.slot())));
+            assert!(lanes.moving.iter().all(|mover| moving.value(mover) == [mover.slot as u8]));
+            assert!(lanes.ordered.iter().all(|change| change.entity == entity(change.row.slot())));
         }
 
         fn moving(&self) -> Vec<(u32, u64)> {
-            self.lanes.moving.iter().map(|change| (change.row.slot(), change.mask)).collect()
+            self.lanes.moving.iter().map(|mover| (mover.slot, mover.mask)).collect()
         }
 
         fn ordered(&self) -> Vec<Dirty> {
@@ -303,7 +333,6 @@ mod tests {
         stage.sort(7, &[], &[]);
         assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 6)]));
         assert!(stage.moving.begin_frame(true).is_empty());
-        assert!(stage.moving.types[0].range(TOPIC).is_empty(), "its memory is given back");
     }
 
     #[test]
@@ -319,33 +348,46 @@ mod tests {
 
     #[test]
     fn nothing_moves_in_a_topic_that_has_ended() {
-        let mut moving = Moving::new(2);
+        let mut moving = Moving::new([1, 3]);
         moving.reach(TopicId(70));
         assert!(moving.is_unchanged());
         for topic in [2, 3, 70] {
-            moving.mark(0, TopicId(topic), 0, 1, entity(0));
+            moving.mark(0, (TopicId(topic), 0), 1, &[7]);
         }
         moving.forget(TOPIC);
         moving.forget(TopicId(9));
         assert!(!moving.is_unchanged());
         assert_eq!(moving.begin_frame(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
-        assert!(moving.types[0].range(TOPIC).is_empty());
+        moving.types[0].each(TOPIC, 0, |_| unreachable!());
     }
 
     proptest! {
         #[test]
         fn they_are_a_map(
             ticks in prop::collection::vec(
-                prop::collection::vec((0..40u32, prop_oneof![0..6u32, 0..300u32], 1..64u64, 0..12u8), 0..40),
+                (
+                    prop::collection::btree_map((0..40u32, 0..8u32), 1..64u64, 0..40),
+                    prop::collection::vec((0..40u32, prop_oneof![0..6u32, 0..300u32], 1..64u64, 0..12u8), 0..40),
+                ),
                 0..40,
             ),
         ) {
-            let (mut moving, mut lanes, mut model) = (Moving::new(1), Lanes::default(), BTreeMap::new());
+            let (mut moving, mut lanes, mut model) = (Moving::new([1]), Lanes::default(), BTreeMap::new());
             moving.reach(TopicId(39));
-            for (tick, steps) in (250..).zip(ticks) {
-                moving.begin_tick(tick);
+            for (tick, (first, then)) in (250..).zip(ticks) {
                 let mut moved = BTreeSet::new();
-                for (topic, slot, mask, what) in steps {
+                let mark = |model: &mut BTreeMap<_, _>, moved: &mut BTreeSet<_>, topic, slot, mask, value: u8| {
+                    moved.insert(topic);
+                    let row = model.entry((topic, slot)).or_insert((0, tick, value));
+                    *row = (row.0 | mask, tick, value);
+                };
+                moving.begin_delta();
+                for ((topic, slot), mask) in &first {
+                    mark(&mut model, &mut moved, *topic, *slot, *mask, 1);
+                }
+                let marks = first.iter().map(|((topic, slot), mask)| ((TopicId(*topic), *slot), *mask, &[1][..]));
+                moving.mark_all(0, marks);
+                for (value, (topic, slot, mask_now, what)) in (2..).zip(then) {
                     match what {
                         0 => {
                             moving.forget(TopicId(topic));
@@ -357,10 +399,9 @@ mod tests {
                             model.remove(&(topic, slot));
                         }
                         _ => {
-                            moving.mark(0, TopicId(topic), slot, mask, entity(slot));
-                            moved.insert(topic);
-                            let (fields, changed) = model.entry((topic, slot)).or_insert((0, tick));
-                            (*fields, *changed) = (*fields | mask, tick);
+                            moving.begin_delta();
+                            moving.mark_all(0, std::iter::once(((TopicId(topic), slot), mask_now, &[value][..])));
+                            mark(&mut model, &mut moved, topic, slot, mask_now, value);
                         }
                     }
                 }
@@ -368,19 +409,22 @@ mod tests {
                 prop_assert!(model.keys().all(|(topic, _)| frame.contains(&TopicId(*topic))));
                 for topic in frame {
                     let latest = [Latest { number: 0, column: 0 }];
-                    lanes.sort(&mut moving, topic, &latest, &[], |_| true, entity);
-                    let all = || model.range((topic.0, 0)..(topic.0 + 1, 0));
-                    let of = |rests: bool| {
-                        let rows = all().filter(|(_, (_, changed))| (tick - changed >= 4) == rests);
-                        let rows = rows.map(|((_, slot), (mask, _))| (KnownRow::new(topic, 0, *slot), *mask));
-                        rows.map(|(row, mask)| Change { row, mask, entity: entity(row.slot()) }).collect::<Vec<_>>()
+                    lanes.sort(&mut moving, (topic, tick), &latest, &[], |_| true, entity);
+                    let rows = |rests: bool| {
+                        let all = model.range((topic.0, 0)..(topic.0 + 1, 0));
+                        all.filter(move |(_, (_, changed, _))| (tick - changed >= 4) == rests)
                     };
-                    prop_assert_eq!(&lanes.moving, &of(false));
-                    prop_assert_eq!(&lanes.ordered, &of(true));
+                    let moves = lanes.moving.iter().map(|mover| (mover.slot, mover.mask, moving.value(mover).to_vec()));
+                    let wanted = rows(false).map(|((_, slot), (mask, _, value))| (*slot, *mask, vec![*value]));
+                    prop_assert_eq!(moves.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+                    let rest = rows(true).map(|((_, slot), (mask, ..))| {
+                        Change { row: KnownRow::new(topic, 0, *slot), mask: *mask, entity: entity(*slot) }
+                    });
+                    prop_assert_eq!(&lanes.ordered, &rest.collect::<Vec<_>>());
                     prop_assert_eq!(lanes.moved, moved.contains(&topic.0) && !lanes.moving.is_empty());
                 }
                 moving.end_frame();
-                model.retain(|_, (_, changed)| tick - *changed < 4);
+                model.retain(|_, (_, changed, _)| tick - *changed < 4);
             }
         }
     }

@@ -1,9 +1,14 @@
-//! What is known of rows of one type that move, by topic and slot.
+//! Rows of one type that move, by topic and slot.
+//!
+//! Hot: changes come in no order. So what one leaves is written without a look at what was there, which nobody has to wait for; the frame
+//! puts it together when it reads the rows of a topic one behind the other.
 
 use std::ops::Range;
 
 use evertick_protocol::TopicId;
-use evertick_schema::EntityId;
+
+/// A row that has not changed for so many ticks rests.
+pub(crate) const REST_TICKS: u8 = 4;
 
 /// Room for rows is made for so many slots at a time; for twice as many as there are, once there are [`SLOTS_MANY`].
 const SLOTS_STEP: u32 = 4;
@@ -16,14 +21,22 @@ const ABANDONED_MIN: usize = 1024;
 pub(crate) struct RowStates {
     /// By topic.
     places: Vec<Places>,
-    /// By topic and slot.
-    pub(crate) rows: Vec<RowState>,
-    /// Of whom they are, where a row moves.
-    pub(crate) entities: Vec<EntityId>,
+    /// By topic and slot: the number of the fields that have changed since the last frame; 0 when none have.
+    fresh: Vec<u8>,
+    /// By topic and slot: the number of those that have since the row began to move; 0 when it does not.
+    masks: Vec<u8>,
+    /// By topic and slot: the lowest bits of the tick whose frame told of its last change. Rows that move are looked at in each tick that is
+    /// told of; when more than 200 are not, one may come to rest later.
+    ticks: Vec<u8>,
+    /// By topic and slot: what a row is that moves.
+    values: Vec<u8>,
+    row_bytes: usize,
     /// Rows that are no topic's any more.
     abandoned: usize,
-    /// Which fields a [`RowState::mask`] stands for; the first has none.
-    masks: Vec<u64>,
+    /// Sets of fields, by number; the first has none.
+    fields: Vec<u64>,
+    /// The fields that were marked last, and their number.
+    last: (u64, u8),
 }
 
 /// Where the rows of a topic are: so many, by slot.
@@ -33,23 +46,34 @@ struct Places {
     count: u32,
 }
 
-/// What is known of a row that may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A row that moves.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RowState {
-    /// The number of the fields that have changed since it began to move; 0 when it does not.
-    pub(crate) mask: u8,
-    /// The lowest bits of the tick in which it changed last. Rows are looked at in each tick that is told of; when more than 200 are not,
-    /// one may come to rest later.
-    pub(crate) tick: u8,
-}
-
-impl Default for RowStates {
-    fn default() -> Self {
-        Self { places: Vec::new(), rows: Vec::new(), entities: Vec::new(), abandoned: 0, masks: vec![0] }
-    }
+    pub(crate) slot: u32,
+    /// The fields that have changed since it began to.
+    pub(crate) mask: u64,
+    /// Whether it has not changed for so long that it rests.
+    pub(crate) rests: bool,
+    /// Where its value is.
+    pub(crate) at: u32,
 }
 
 impl RowStates {
+    /// Nothing moves yet; a row has so many bytes.
+    pub(crate) fn new(row_bytes: usize) -> Self {
+        Self {
+            places: Vec::new(),
+            fresh: Vec::new(),
+            masks: Vec::new(),
+            ticks: Vec::new(),
+            values: Vec::new(),
+            row_bytes,
+            abandoned: 0,
+            fields: vec![0],
+            last: (0, 0),
+        }
+    }
+
     /// There are so many topics.
     pub(crate) fn reach(&mut self, topics: usize) {
         if topics > self.places.len() {
@@ -57,19 +81,41 @@ impl RowStates {
         }
     }
 
-    /// Fields of the entity's row, which is at that slot, have changed in a tick with these lowest bits.
+    /// Fields of the row at that slot have changed; it is `row` now.
     #[inline]
-    pub(crate) fn mark(&mut self, topic: TopicId, slot: u32, mask: u64, entity: EntityId, tick: u8) {
+    pub(crate) fn mark(&mut self, (topic, slot): (TopicId, u32), mask: u64, row: &[u8]) {
+        let at = self.place(topic, slot);
+        let before = self.fields[usize::from(self.fresh[at])];
+        self.write(at, before | mask, row);
+    }
+
+    /// The same, for the first time since the last frame.
+    #[inline]
+    pub(crate) fn mark_first(&mut self, (topic, slot): (TopicId, u32), mask: u64, row: &[u8]) {
+        let at = self.place(topic, slot);
+        self.write(at, mask, row);
+    }
+
+    #[inline]
+    fn place(&mut self, topic: TopicId, slot: u32) -> usize {
         let mut places = self.places[topic.0 as usize];
         if slot >= places.count {
             places = self.make_room(topic, slot);
         }
-        let at = (places.first + slot) as usize;
-        let known = self.fields(self.rows[at]);
-        self.rows[at].tick = tick;
-        if mask & !known != 0 {
-            self.rows[at].mask = self.number(known | mask);
-            self.entities[at] = entity;
+        (places.first + slot) as usize
+    }
+
+    #[inline]
+    fn write(&mut self, at: usize, fields: u64, row: &[u8]) {
+        if self.last.0 != fields {
+            self.last = (fields, self.number(fields));
+        }
+        self.fresh[at] = self.last.1;
+        let value = &mut self.values[at * self.row_bytes..][..row.len()];
+        // Of the usual lengths, without the call that a copy of unknown length takes.
+        match (value.len(), value.first_chunk_mut(), row.first_chunk::<8>()) {
+            (8, Some(value), Some(row)) => *value = *row,
+            _ => value.copy_from_slice(row),
         }
     }
 
@@ -77,36 +123,62 @@ impl RowStates {
     pub(crate) fn stop(&mut self, topic: TopicId, slot: u32) {
         let Places { first, count } = self.places[topic.0 as usize];
         if slot < count {
-            self.rows[(first + slot) as usize] = RowState::default();
+            let at = (first + slot) as usize;
+            (self.fresh[at], self.masks[at]) = (0, 0);
         }
     }
 
-    /// The fields that have changed since a row began to move.
+    /// Calls `each` with the rows of a topic that move, by slot, in a frame of a tick with these lowest bits. Those that it returns `false` for do
+    /// not move any more.
     #[inline]
-    pub(crate) fn fields(&self, row: RowState) -> u64 {
-        self.masks[usize::from(row.mask)]
+    pub(crate) fn each(&mut self, topic: TopicId, tick: u8, mut each: impl FnMut(RowState) -> bool) {
+        for (slot, at) in self.range(topic).enumerate() {
+            let fresh = std::mem::take(&mut self.fresh[at]);
+            let before = self.masks[at];
+            if fresh | before == 0 {
+                continue;
+            }
+            if fresh != 0 {
+                self.ticks[at] = tick;
+            }
+            let number = if fresh == 0 || fresh == before {
+                before
+            } else {
+                self.number(self.fields[usize::from(fresh)] | self.fields[usize::from(before)])
+            };
+            let rests = tick.wrapping_sub(self.ticks[at]) >= REST_TICKS;
+            let mask = self.fields[usize::from(number)];
+            let goes_on = each(RowState { slot: slot as u32, mask, rests, at: at as u32 });
+            self.masks[at] = if goes_on { number } else { 0 };
+        }
+    }
+
+    /// What a row is that moves.
+    #[inline]
+    pub(crate) fn value(&self, at: u32) -> &[u8] {
+        &self.values[at as usize * self.row_bytes..][..self.row_bytes]
     }
 
     /// Where the rows of a topic are.
     #[inline]
-    pub(crate) fn range(&self, topic: TopicId) -> Range<usize> {
+    fn range(&self, topic: TopicId) -> Range<usize> {
         let Places { first, count } = self.places[topic.0 as usize];
         first as usize..(first + count) as usize
     }
 
-    /// The number that stands for these fields, or, when there are too many such sets, for more.
+    /// The number that stands for these fields, or, when there are too many such sets, for all.
     #[inline]
-    fn number(&mut self, mask: u64) -> u8 {
-        let known = self.masks.iter().position(|known| *known == mask);
-        known.unwrap_or_else(|| self.new_number(mask)) as u8
+    fn number(&mut self, fields: u64) -> u8 {
+        let known = self.fields.iter().position(|known| *known == fields);
+        known.unwrap_or_else(|| self.new_number(fields)) as u8
     }
 
     #[cold]
-    fn new_number(&mut self, mask: u64) -> usize {
+    fn new_number(&mut self, fields: u64) -> usize {
         let last = usize::from(u8::MAX);
-        self.masks.push(if self.masks.len() < last { mask } else { u64::MAX });
-        self.masks.truncate(last + 1);
-        self.masks.len() - 1
+        self.fields.push(if self.fields.len() < last { fields } else { u64::MAX });
+        self.fields.truncate(last + 1);
+        self.fields.len() - 1
     }
 
     /// Makes room for this slot of a topic, and some behind it.
@@ -117,12 +189,14 @@ impl RowStates {
         let slots = slot + 1;
         let count =
             if slots < SLOTS_MANY { slots.next_multiple_of(SLOTS_STEP) } else { slots.next_power_of_two() };
-        let first = self.rows.len();
-        self.rows.extend_from_within(before.clone());
-        self.entities.extend_from_within(before);
-        self.rows.resize(first + count as usize, RowState::default());
-        self.entities.resize(first + count as usize, EntityId::NONE);
-        let places = Places { first: first as u32, count };
+        let places = Places { first: self.masks.len() as u32, count };
+        let len = (places.first + count) as usize;
+        for list in [&mut self.fresh, &mut self.masks, &mut self.ticks] {
+            list.extend_from_within(before.clone());
+            list.resize(len, 0);
+        }
+        self.values.extend_from_within(before.start * self.row_bytes..before.end * self.row_bytes);
+        self.values.resize(len * self.row_bytes, 0);
         self.places[topic.0 as usize] = places;
         places
     }
@@ -135,17 +209,23 @@ impl RowStates {
 
     /// Puts the rows close together, by topic, when too many between them are no topic's.
     pub(crate) fn close_up(&mut self) {
-        if self.abandoned <= ABANDONED_MIN || self.abandoned < self.rows.len() / 3 {
+        if self.abandoned <= ABANDONED_MIN || self.abandoned < self.masks.len() / 3 {
             return;
         }
-        let len = self.rows.len() - self.abandoned;
-        let (mut rows, mut entities) = (Vec::with_capacity(len), Vec::with_capacity(len));
-        for topic in 0..self.places.len() {
-            let range = self.range(TopicId(topic as u32));
-            self.places[topic].first = rows.len() as u32;
-            rows.extend_from_slice(&self.rows[range.clone()]);
-            entities.extend_from_slice(&self.entities[range]);
+        let ranges: Vec<_> = (0..self.places.len()).map(|topic| self.range(TopicId(topic as u32))).collect();
+        let mut first = 0;
+        for (places, range) in self.places.iter_mut().zip(&ranges) {
+            places.first = first;
+            first += range.len() as u32;
         }
-        (self.rows, self.entities, self.abandoned) = (rows, entities, 0);
+        let close = |list: &mut Vec<u8>, bytes: usize| {
+            let rows = ranges.iter().flat_map(|range| &list[range.start * bytes..range.end * bytes]);
+            *list = rows.copied().collect();
+        };
+        for list in [&mut self.fresh, &mut self.masks, &mut self.ticks] {
+            close(list, 1);
+        }
+        close(&mut self.values, self.row_bytes);
+        self.abandoned = 0;
     }
 }

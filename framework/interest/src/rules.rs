@@ -185,8 +185,8 @@ pub(crate) struct Rules {
     columns: [Vec<Column>; 6],
     /// By class, by column.
     latest: [Vec<Latest>; 6],
-    /// How many there are in all classes.
-    latest_types: usize,
+    /// All of them, by number.
+    latest_types: Vec<RowId>,
     /// By `RowId`.
     spatial: Vec<u64>,
     /// How much of its radius a session sees the details of; `None` where no rows are details.
@@ -215,14 +215,14 @@ impl Rules {
                 rules.events[index] = route(ty).map(|route| (wire as u16, route));
             } else if let Some(audience) = audience(ty) {
                 let RowDef { on_demand, detail, .. } = ty.def;
-                let latest = ty.def.is_latest().then_some(rules.latest_types as u16);
+                let latest = ty.def.is_latest().then_some(rules.latest_types.len() as u16);
                 let mut rule = Rule { row: *id, column: 0, latest, audience, on_demand, detail };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
                 columns.push(Column { wire: wire as u16, row: *id });
                 if let Some(number) = latest {
                     rules.latest[rule.class() as usize].push(Latest { number, column: rule.column });
-                    rules.latest_types += 1;
+                    rules.latest_types.push(*id);
                 }
                 rules.rows[index] = Some(rule);
                 if audience == Audience::EntityOwner && !rule.on_demand {
@@ -266,9 +266,9 @@ impl Rules {
         &self.latest[class as usize]
     }
 
-    /// How many row types there are whose updates go on the latest lane.
-    pub(crate) fn latest_types(&self) -> usize {
-        self.latest_types
+    /// All row types whose updates go on the latest lane, by number.
+    pub(crate) fn latest_types(&self) -> &[RowId] {
+        &self.latest_types
     }
 
     /// The types that follow the entity's owner, where `row` is the type that names it.

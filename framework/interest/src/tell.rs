@@ -69,9 +69,9 @@ impl Tell<'_, '_> {
     fn rows(&mut self, topics: &mut Topics, moving: &mut Moving, id: TopicId, dirty: &[Dirty]) {
         let Some(class) = topics.class(id) else { return };
         let entity = |slot| topics.get(id).roster.entity(slot);
-        self.lanes.sort(moving, id, self.rules.latest(class), dirty, |_| true, entity);
+        self.lanes.sort(moving, (id, self.tick), self.rules.latest(class), dirty, |_| true, entity);
         if self.lanes.moved {
-            self.states(topics, id, class);
+            self.states(topics, moving, (id, class));
         }
         if !self.lanes.ordered.is_empty() {
             let topic = topics.get_mut(id);
@@ -120,7 +120,7 @@ impl Tell<'_, '_> {
             let roster = &topic.roster;
             let known = |row: KnownRow| roster.knows(row.slot(), row.column());
             let entity = |slot| roster.entity(slot);
-            self.lanes.sort(moving, id, self.rules.latest(class), &self.dirty, known, entity);
+            self.lanes.sort(moving, (id, self.tick), self.rules.latest(class), &self.dirty, known, entity);
             blocks.ordered = self.encode.block(id, topic, changes, &self.lanes.ordered);
         }
         blocks.events = self.encode.events(id, topic);
@@ -130,7 +130,7 @@ impl Tell<'_, '_> {
             topics.keeps_snapshot(id);
         }
         if self.lanes.moved {
-            self.states(topics, id, class);
+            self.states(topics, moving, (id, class));
         }
     }
 
@@ -144,9 +144,11 @@ impl Tell<'_, '_> {
     }
 
     #[inline]
-    fn states(&mut self, topics: &Topics, id: TopicId, class: Class) {
+    fn states(&mut self, topics: &Topics, moving: &Moving, (id, class): (TopicId, Class)) {
         let cell_size = self.world.config().cell_size;
-        self.encode.states(id, class, &self.lanes.moving, || topics.get(id).key.square(cell_size));
+        let square = || topics.get(id).key.square(cell_size);
+        let entity = |slot| topics.get(id).roster.entity(slot);
+        self.encode.states((id, class), moving, &self.lanes.moving, square, entity);
     }
 }
 

@@ -137,11 +137,11 @@ impl Topics {
         }
     }
 
-    /// Marks changed fields of a row. An entity without a slot is new; its rows are sent whole anyway.
-    pub(crate) fn changed(&mut self, id: TopicId, entity: EntityId, rule: &Rule, mask: u64) {
+    /// Marks changed fields of a row, which is `row` now. An entity without a slot is new; its rows are sent whole anyway.
+    pub(crate) fn changed(&mut self, id: TopicId, entity: EntityId, rule: &Rule, mask: u64, row: &[u8]) {
         if let Some(slot) = self.spots.slot(id, entity) {
             match rule.latest {
-                Some(number) => self.moving.mark(number, id, slot, mask, entity),
+                Some(number) => self.moving.mark(number, (id, slot), mask, row),
                 None => self.dirty.push(KnownRow::new(id, rule.column, slot), mask),
             }
         }

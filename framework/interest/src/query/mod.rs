@@ -238,7 +238,10 @@ impl Queries {
             }
             let rule = rule(rules, asked);
             match mask.filter(|_| self.holds(world, rules, query, scope, entity)) {
-                Some(mask) if asked.row() == row => topics.changed(*id, entity, rule, mask),
+                Some(mask) if asked.row() == row => {
+                    let bytes = world.get(row, entity).expect("a row that matches is there");
+                    topics.changed(*id, entity, rule, mask, bytes);
+                }
                 Some(_) => {}
                 None => topics.touch(*id, entity, rule.column),
             }
