@@ -117,8 +117,8 @@ impl Moving {
         self.changed.is_empty()
     }
 
-    /// Begins a frame: returns the topics it looks at, which are those with changes, and in a new tick all in which rows move.
-    pub(crate) fn begin_frame(&mut self, is_new_tick: bool) -> TopicSet {
+    /// The topics that a frame looks at: those with changes, and in a new tick all in which rows move.
+    pub(crate) fn to_tell(&self, is_new_tick: bool) -> TopicSet {
         let mut topics = self.changed.clone();
         if is_new_tick {
             topics.union(&self.active);
@@ -329,10 +329,10 @@ mod tests {
         assert!(!stage.lanes.moved);
         assert_eq!(stage.moving(), [(1, 6)]);
         assert_eq!(stage.ordered(), [dirty(0, 0, 1), dirty(1, 0, 1)]);
-        assert_eq!(stage.moving.begin_frame(true).iter().collect::<Vec<_>>(), [TOPIC]);
+        assert_eq!(stage.moving.to_tell(true).iter().collect::<Vec<_>>(), [TOPIC]);
         stage.sort(7, &[], &[]);
         assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 6)]));
-        assert!(stage.moving.begin_frame(true).is_empty());
+        assert!(stage.moving.to_tell(true).is_empty());
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
         stage.sort(1, &[(0, 1), (1, 1), (9, 1), (70, 1)], &[]);
         stage.moving.stop(0, TOPIC, 0);
         stage.moving.stop(0, TOPIC, 5000);
-        assert_eq!(stage.moving.begin_frame(false).iter().count(), 0);
+        assert_eq!(stage.moving.to_tell(false).iter().count(), 0);
         stage.sort(9, &[], &[]);
         assert_eq!((stage.moving(), stage.ordered()), (vec![], vec![dirty(0, 1, 1), dirty(0, 70, 1)]));
     }
@@ -357,7 +357,7 @@ mod tests {
         moving.forget(TOPIC);
         moving.forget(TopicId(9));
         assert!(!moving.is_unchanged());
-        assert_eq!(moving.begin_frame(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
+        assert_eq!(moving.to_tell(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
         moving.types[0].each(TOPIC, 0, |_| unreachable!());
     }
 
@@ -405,7 +405,7 @@ mod tests {
                         }
                     }
                 }
-                let frame: Vec<_> = moving.begin_frame(true).iter().collect();
+                let frame: Vec<_> = moving.to_tell(true).iter().collect();
                 prop_assert!(model.keys().all(|(topic, _)| frame.contains(&TopicId(*topic))));
                 for topic in frame {
                     let latest = [Latest { number: 0, column: 0 }];

@@ -8,7 +8,7 @@ use std::ops::Range;
 use evertick_protocol::TopicId;
 
 /// A row that has not changed for so many ticks rests.
-pub(crate) const REST_TICKS: u8 = 4;
+const REST_TICKS: u8 = 4;
 
 /// Room for rows is made for so many slots at a time; for twice as many as there are, once there are [`SLOTS_MANY`].
 const SLOTS_STEP: u32 = 4;
@@ -111,10 +111,10 @@ impl RowStates {
             self.last = (fields, self.number(fields));
         }
         self.fresh[at] = self.last.1;
-        let value = &mut self.values[at * self.row_bytes..][..row.len()];
-        // Of the usual lengths, without the call that a copy of unknown length takes.
-        match (value.len(), value.first_chunk_mut(), row.first_chunk::<8>()) {
-            (8, Some(value), Some(row)) => *value = *row,
+        let value = &mut self.values[at * self.row_bytes..][..self.row_bytes];
+        // Of a usual length, without the call that a copy of unknown length takes.
+        match (<&mut [u8; 8]>::try_from(&mut *value), <&[u8; 8]>::try_from(row)) {
+            (Ok(value), Ok(row)) => *value = *row,
             _ => value.copy_from_slice(row),
         }
     }

@@ -1,7 +1,7 @@
 //! What a frame tells of topics: a walk over all that have something to say, in the order of their numbers.
 //!
-//! Hot: in most topics rows move and nobody comes or goes. Then nothing of the topic itself is looked at: its changed rows and those that
-//! moved before stand in two lists for all topics, which are read from the front to the back.
+//! Hot: in most topics rows move and nobody comes or goes. Then nothing of the topic itself is looked at: what moves stands in arrays for
+//! all topics, and what else has changed in a list, which are read from the front to the back.
 
 use evertick_protocol::{Blocks, TopicId};
 use evertick_schema::Timestamp;
@@ -39,7 +39,7 @@ impl Tell<'_, '_> {
         let is_new_tick = topics.begin_tick(self.tick);
         let mut marks = std::mem::take(&mut topics.dirty);
         let mut moving = std::mem::take(&mut topics.moving);
-        let in_motion = moving.begin_frame(is_new_tick);
+        let in_motion = moving.to_tell(is_new_tick);
         let mut in_motion = in_motion.iter().peekable();
         let (mut queue, mut dirty) = (queue, marks.merge());
         loop {
