@@ -79,11 +79,10 @@ fn dense_cells_are_cut_into_parts_that_fit_a_datagram() {
         server.set(*entity, POSITION, position(0, x, y));
     }
     let frame = server.frame();
-    let states = states(&frame).unwrap();
-    assert_eq!(states.parts_per_side, 8);
-    assert_eq!(states.parts.iter().map(|part| usize::from(part.rows)).sum::<usize>(), crowd.len());
-    assert!(states.parts.iter().all(|part| part.part < 64 && part.bytes() <= STATE_BYTES_MAX));
-    assert!(states.parts.is_sorted_by_key(|part| part.part));
+    let Some(States::Cut { parts_per_side: 8, parts }) = states(&frame) else { panic!("not cut to 64") };
+    assert_eq!(parts.iter().map(|part| usize::from(part.rows)).sum::<usize>(), crowd.len());
+    assert!(parts.iter().all(|part| part.part < 64 && part.state.bytes() <= STATE_BYTES_MAX));
+    assert!(parts.is_sorted_by_key(|part| part.part));
     server.check();
     assert_eq!(server.clients[&session].replica.len(POSITION as u32), crowd.len());
 }

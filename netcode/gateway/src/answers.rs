@@ -34,6 +34,7 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use evertick_protocol::QueryOutcome;
+    use evertick_schema::Timestamp;
 
     use super::*;
 
@@ -49,7 +50,7 @@ mod tests {
         answers.forget(99);
         let kept: Vec<_> = answers.newest.iter().map(|reply| reply.query).collect();
         assert_eq!(kept, (36..99).filter(|query| *query != 50).chain([50]).collect::<Vec<_>>());
-        let mut packer = FramePacker::new();
+        let mut packer = FramePacker::new(1, 1, Timestamp(0));
         answers.send(&mut packer);
         assert!(!packer.is_empty());
     }

@@ -132,6 +132,7 @@ impl Departed {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use evertick_schema::Timestamp;
 
     use super::*;
 
@@ -141,7 +142,7 @@ mod tests {
 
     /// What is sent, by its length in bytes of one.
     fn sent(results: &mut Results) -> usize {
-        let mut packer = FramePacker::new();
+        let mut packer = FramePacker::new(1, 1, Timestamp(0));
         results.send(&mut packer);
         packer.bytes() / 4
     }

@@ -34,6 +34,7 @@ const SESSIONS_AT_ONCE: usize = 64;
 const SESSIONS_TOUCHED: usize = 16;
 /// With more sessions than these, a frame is spread over [`GatewayConfig::spread_time`](crate::GatewayConfig::spread_time), so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
+const CACHE_LINE_BYTES: usize = 64;
 /// Timers are not finer than this, and late by as much.
 const TIMER_STEP: Duration = Duration::from_millis(1);
 
@@ -239,7 +240,7 @@ impl Shard {
         if len > SESSIONS_UNSPREAD_MAX {
             warm_up(frame);
         }
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(frame);
         let chunks = len.div_ceil(SESSIONS_AT_ONCE);
         let mut left = last.map(|last| SessionId(0)..=last);
         for number in 0_u32.. {
@@ -277,11 +278,10 @@ impl Shard {
             ordered += blocks.ordered.as_ref().map_or(0, Bytes::len);
             events += blocks.events.as_ref().map_or(0, Bytes::len);
         }
-        let states = frame.topics.bytes() - ordered - events;
         let metrics = &self.common.metrics;
         metrics.encoded_ordered.add(ordered as u64);
         metrics.encoded_events.add(events as u64);
-        metrics.encoded_states.add(states as u64);
+        metrics.encoded_states.add(frame.topics.state_bytes().len() as u64);
     }
 
     /// Gives a frame to the first of these sessions. Returns which was the last, if there are any, and how many were behind then.
@@ -335,7 +335,6 @@ impl Shard {
 /// Reads states once from the first to the last. The world's thread has just written them; sessions look them up in no order, and each
 /// would wait for another core's cache.
 fn warm_up(frame: &Frame) {
-    let states = frame.topics.all_states().flat_map(|(_, states)| states.parts);
-    let first = states.filter_map(|state| frame.topics.state(state).first());
-    std::hint::black_box(first.fold(0, |sum: u32, byte| sum.wrapping_add((*byte).into())));
+    let lines = frame.topics.state_bytes().iter().step_by(CACHE_LINE_BYTES);
+    std::hint::black_box(lines.fold(0, |sum: u32, byte| sum.wrapping_add((*byte).into())));
 }

@@ -3,7 +3,7 @@
 use crate::frame::TopicId;
 
 /// Topics per word.
-const BITS: u32 = u64::BITS;
+pub(crate) const BITS: u32 = u64::BITS;
 
 /// What some topics have, by topic. A bit per topic says whether it has anything, so what is asked for in vain costs one
 /// look at a table that stays in the cache: 16 bytes for 64 topics.
@@ -71,16 +71,19 @@ impl<T> ByTopic<T> {
 
     /// All topics with their values, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TopicId, &T)> {
-        let topics = self.words.iter().enumerate().flat_map(|(number, word)| {
-            let mut bits = word.bits;
-            std::iter::from_fn(move || {
-                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
-                bits &= bits - 1;
-                Some(TopicId(number as u32 * BITS + bit))
-            })
-        });
-        topics.zip(&self.values)
+        topics(self.words.iter().map(|word| word.bits)).zip(&self.values)
     }
+}
+
+/// The topics whose bits are set in these words, ascending.
+pub(crate) fn topics(words: impl Iterator<Item = u64>) -> impl Iterator<Item = TopicId> {
+    words.enumerate().flat_map(|(number, mut bits)| {
+        std::iter::from_fn(move || {
+            let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+            bits &= bits - 1;
+            Some(TopicId(number as u32 * BITS + bit))
+        })
+    })
 }
 
 #[cfg(test)]

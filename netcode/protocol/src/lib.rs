@@ -32,6 +32,7 @@ mod secret;
 mod server_message;
 mod slots;
 mod snapshot;
+mod spans;
 mod topic_frames;
 
 pub use block::{BlockHead, BlockReader, BlockWriter, EventsSection, RowsSection, Section, TopicKind};
@@ -57,4 +58,4 @@ pub use schema::{RowCodec, WireSchema};
 pub use secret::SessionSecret;
 pub use server_message::{FrameMessage, Pong, ServerMessage, StateMessage, Welcome};
 pub use snapshot::Snapshot;
-pub use topic_frames::{Blocks, StatePart, States, TopicFrames, TopicFramesWriter};
+pub use topic_frames::{Blocks, State, StatePart, States, TopicFrames, TopicFramesWriter};

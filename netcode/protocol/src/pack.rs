@@ -51,7 +51,7 @@ pub fn pack_frame(
     topics: &mut TopicList,
     out: &mut Vec<u8>,
 ) -> bool {
-    let mut packer = FramePacker::new();
+    let mut packer = FramePacker::new(frame.number, frame.tick, frame.time);
     let entered = own.map_or(&[][..], |own| &own.entered);
     if let Some(own) = own {
         for topic in &own.left {
@@ -74,11 +74,10 @@ pub fn pack_frame(
     for topic in &topics.topics {
         let events = frame.topics.blocks(*topic).and_then(|blocks| blocks.events.as_ref());
         events.into_iter().for_each(|block| packer.changed(block));
-        let parts = frame.topics.states(*topic).map_or(&[][..], |states| states.parts);
-        parts.iter().for_each(|part| packer.state(frame.topics.state(part)));
+        frame.topics.states_of(*topic).for_each(|state| packer.state(state));
     }
     let mut parts = Vec::new();
-    packer.finish(frame.number, frame.tick, frame.time, &mut parts);
+    packer.finish(&mut parts);
     parts.iter().for_each(|part| out.extend_from_slice(part));
     !parts.is_empty()
 }

@@ -14,7 +14,10 @@ use crate::server_message::{FRAME, STATE};
 /// Pieces up to so many bytes are copied.
 const COPY_BYTES_MAX: usize = 512;
 
-/// Puts Frame messages together, one after the other, with buffers that are kept. What is added for each list of the message
+/// The lists of a message.
+const LISTS: usize = 6;
+
+/// Puts messages of one frame together, one after the other, with buffers that are kept. What is added for each list of the message
 /// may come in any order; within a list it stays as it came.
 ///
 /// ```
@@ -22,14 +25,16 @@ const COPY_BYTES_MAX: usize = 512;
 /// use evertick_protocol::FramePacker;
 /// use evertick_schema::Timestamp;
 ///
-/// let mut packer = FramePacker::new();
+/// let mut packer = FramePacker::new(7, 99, Timestamp(0));
 /// packer.changed(&Bytes::from_static(&[4, 1, 0, 0, 0]));
 /// let mut message = Vec::new();
-/// let bytes = packer.finish(7, 99, Timestamp(0), &mut message);
+/// let bytes = packer.finish(&mut message);
 /// assert_eq!(bytes, message.concat().len());
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FramePacker {
+    /// What every message begins with.
+    head: Vec<u8>,
     left: List,
     entered: List,
     changed: List,
@@ -50,9 +55,14 @@ struct List {
 }
 
 impl FramePacker {
-    /// A packer with nothing in it.
-    pub fn new() -> Self {
-        Self::default()
+    /// A packer for frame `number`, which closes `tick`, with nothing in it.
+    pub fn new(number: u64, tick: u64, time: Timestamp) -> Self {
+        let mut head = vec![FRAME];
+        put::varint(&mut head, number);
+        put::varint(&mut head, tick);
+        head.extend_from_slice(&time.0.to_le_bytes());
+        let [left, entered, changed, states, results, queries] = std::array::from_fn(|_| List::default());
+        Self { head, left, entered, changed, states, results, queries }
     }
 
     /// A topic is not seen any more.
@@ -101,53 +111,42 @@ impl FramePacker {
         self.lists().iter().map(|list| list.copied.len() + list.shared_bytes).sum()
     }
 
-    /// A message that says nothing but that all up to frame `number`, which closes `tick`, has been sent. A receiver takes
-    /// states only near the newest frame that it was sent on the ordered lane, so that a session which is sent states by datagram
-    /// must be sent a frame at least every second, if need be this one.
-    pub fn beat(number: u64, tick: u64, time: Timestamp) -> Bytes {
-        let mut message = Vec::with_capacity(40);
-        head(&mut message, number, tick, time);
-        message.extend_from_slice(&[0; 6]);
-        message.into()
+    /// A message that says nothing but that all up to this frame has been sent. A receiver takes states only near the newest frame
+    /// that it was sent on the ordered lane, so that a session which is sent states by datagram must be sent a frame at least
+    /// every second, if need be this one.
+    pub fn beat(&self) -> Bytes {
+        [&self.head[..], &[0; LISTS]].concat().into()
     }
 
-    /// Appends the message of frame `number`, which closes `tick`, to `parts`; its bytes are those of all new parts, and how many that
-    /// are is returned: 0 when there was nothing to say, and no part then. The packer is empty again.
+    /// Appends the message to `parts`; its bytes are those of all new parts, and how many that are is returned: 0 when there was
+    /// nothing to say, and no part then. The packer is empty again.
     ///
     /// Cost: one allocation, a copy of what is small, and a reference to each piece that is not.
-    pub fn finish(&mut self, number: u64, tick: u64, time: Timestamp, parts: &mut Vec<Bytes>) -> usize {
+    pub fn finish(&mut self, parts: &mut Vec<Bytes>) -> usize {
         if self.is_empty() {
             return 0;
         }
         // To the byte: a buffer with room to spare would need an allocation more to be shared.
-        let len = |list: &List| put::varint_len(list.count as u64) + list.copied.len();
-        let mut own =
-            Vec::with_capacity(head_len(number, tick) + self.lists().map(len).iter().sum::<usize>());
-        head(&mut own, number, tick, time);
-        let Self { left, entered, changed, states, results, queries } = self;
+        let lists = self.lists().iter().fold(0, |sum, list| sum + list.len());
+        let mut own = Vec::with_capacity(self.head.len() + lists);
+        own.extend_from_slice(&self.head);
         // Where in `own` which shared piece goes.
         let mut cuts: Vec<(usize, Bytes)> = Vec::new();
-        for list in [left, entered, changed, states, results, queries] {
-            put::varint(&mut own, list.count as u64);
-            if list.count == 0 {
-                continue;
-            }
-            let start = own.len();
-            own.append(&mut list.copied);
-            list.count = 0;
-            if list.shared_bytes > 0 {
-                cuts.extend(list.shared.drain(..).map(|(at, piece)| (start + at, piece)));
-                list.shared_bytes = 0;
-            }
-        }
+        self.left.finish(&mut own, &mut cuts);
+        self.entered.finish(&mut own, &mut cuts);
+        self.changed.finish(&mut own, &mut cuts);
+        self.states.finish(&mut own, &mut cuts);
+        self.results.finish(&mut own, &mut cuts);
+        self.queries.finish(&mut own, &mut cuts);
         let mut own = Bytes::from(own);
-        let bytes = own.len() + cuts.iter().map(|(_, piece)| piece.len()).sum::<usize>();
+        let mut bytes = own.len();
         let mut done = 0;
         for (at, piece) in cuts {
             if at > done {
                 parts.push(own.split_to(at - done));
                 done = at;
             }
+            bytes += piece.len();
             parts.push(piece);
         }
         if !own.is_empty() {
@@ -156,23 +155,17 @@ impl FramePacker {
         bytes
     }
 
-    const fn lists(&self) -> [&List; 6] {
+    const fn lists(&self) -> [&List; LISTS] {
         [&self.left, &self.entered, &self.changed, &self.states, &self.results, &self.queries]
     }
 }
 
-fn head(out: &mut Vec<u8>, number: u64, tick: u64, time: Timestamp) {
-    out.push(FRAME);
-    put::varint(out, number);
-    put::varint(out, tick);
-    out.extend_from_slice(&time.0.to_le_bytes());
-}
-
-const fn head_len(number: u64, tick: u64) -> usize {
-    1 + put::varint_len(number) + put::varint_len(tick) + size_of::<i64>()
-}
-
 impl List {
+    /// Bytes of it in the message, but for what is shared.
+    const fn len(&self) -> usize {
+        put::varint_len(self.count as u64) + self.copied.len()
+    }
+
     fn add(&mut self, piece: &Bytes) {
         self.count += 1;
         if piece.len() <= COPY_BYTES_MAX {
@@ -180,6 +173,23 @@ impl List {
         } else {
             self.shared_bytes += piece.len();
             self.shared.push((self.copied.len(), piece.clone()));
+        }
+    }
+
+    /// Appends the list to a message, but for what is shared: that is added to `cuts`, with where it goes. The list is empty again.
+    #[inline]
+    fn finish(&mut self, own: &mut Vec<u8>, cuts: &mut Vec<(usize, Bytes)>) {
+        if self.count == 0 {
+            return own.push(0);
+        }
+        put::varint(own, self.count as u64);
+        let start = own.len();
+        own.extend_from_slice(&self.copied);
+        self.copied.clear();
+        self.count = 0;
+        if self.shared_bytes > 0 {
+            cuts.extend(self.shared.drain(..).map(|(at, piece)| (start + at, piece)));
+            self.shared_bytes = 0;
         }
     }
 }
@@ -246,7 +256,7 @@ mod tests {
     fn finish(packer: &mut FramePacker) -> Vec<Bytes> {
         let mut parts = vec![Bytes::from_static(b"before")];
         let bytes = packer.bytes();
-        let whole = packer.finish(300, 299, Timestamp(-1), &mut parts);
+        let whole = packer.finish(&mut parts);
         assert!((bytes..bytes + 64).contains(&whole));
         let message = parts.split_off(1);
         assert_eq!(parts, ["before"]);
@@ -266,7 +276,7 @@ mod tests {
         let reply = CallReply { seq: 8, result: CallOutcome::Ok(Bytes::from_static(b"done")) };
         let outcome = QueryOutcome::Applied { topics: vec![TopicId(4), TopicId(500)] };
         let answer = QueryReply { query: 2, outcome };
-        let mut packer = FramePacker::new();
+        let mut packer = FramePacker::new(300, 299, Timestamp(-1));
         // Twice: nothing is left over from the first.
         for _ in 0..2 {
             packer.query(&answer);
@@ -306,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_frame_may_say_nothing() {
-        let message = FramePacker::beat(300, 299, Timestamp(-1));
+        let message = FramePacker::new(300, 299, Timestamp(-1)).beat();
         let Ok(ServerMessage::Frame(frame)) = ServerMessage::decode(&message) else { panic!("no frame") };
         let expected = FrameParts { number: 300, tick: 299, time_us: -1, ..FrameParts::default() };
         assert_eq!(FrameParts::read(frame), Ok(expected));

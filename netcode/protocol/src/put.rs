@@ -1,6 +1,7 @@
 //! Writing varints and what starts with one.
 
 /// Appends `value` as a varint.
+#[inline]
 pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

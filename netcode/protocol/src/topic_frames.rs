@@ -8,24 +8,27 @@ use bytes::Bytes;
 use crate::block::BlockWriter;
 use crate::by_topic::ByTopic;
 use crate::frame::TopicId;
+use crate::spans::Spans;
 
 /// What each topic says that has subscribers and something to say. Made by a [`TopicFramesWriter`].
 ///
 /// ```
-/// use evertick_protocol::{TopicFramesWriter, TopicId};
+/// use evertick_protocol::{States, TopicFramesWriter, TopicId};
 ///
 /// let mut writer = TopicFramesWriter::new();
 /// writer.states(TopicId(7), 1);
 /// writer.state(0, 12, b"\x03abc");
 /// let topics = writer.finish();
-/// let states = topics.states(TopicId(7)).expect("it has one");
-/// assert_eq!(topics.state(&states.parts[0]), b"\x03abc");
+/// let Some(States::Whole(state)) = topics.states(TopicId(7)) else { panic!("it has one") };
+/// assert_eq!(topics.state(state), b"\x03abc");
+/// assert_eq!(topics.moving_rows(TopicId(7)), 12);
 /// assert!(topics.states(TopicId(8)).is_none());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TopicFrames {
     blocks: ByTopic<Blocks>,
-    states: ByTopic<Head>,
+    states: Spans,
+    cut: ByTopic<Cut>,
     parts: Vec<StatePart>,
     bytes: Bytes,
 }
@@ -40,40 +43,52 @@ pub struct Blocks {
     pub events: Option<Bytes>,
 }
 
-/// Where a topic's parts are.
+/// Where the parts of a topic are that has several.
 #[derive(Clone, Copy, Debug)]
-struct Head {
+struct Cut {
     first: u32,
     count: u16,
     parts_per_side: u8,
 }
 
-/// A topic's moving rows with absolute values, cut to parts. A session may take any of it from any frame, at any cadence.
+/// A topic's moving rows with absolute values. A session may take any of it from any frame, at any cadence.
 #[derive(Clone, Copy, Debug)]
-pub struct States<'f> {
-    /// Into how many parts each side of the topic's cell is cut: 1 (the topic is whole), 2, 4 or 8.
-    pub parts_per_side: u8,
-    /// The parts that have moving rows. Several entries may have the same part; together they are the part's state.
-    pub parts: &'f [StatePart],
+pub enum States<'f> {
+    /// All are in one.
+    Whole(State),
+    /// They are in several.
+    Cut {
+        /// Into how many parts each side of the topic's cell is cut: 1 (the topic is whole), 2, 4 or 8.
+        parts_per_side: u8,
+        /// The parts that have moving rows. Several entries may have the same part; together they are the part's state.
+        parts: &'f [StatePart],
+    },
 }
 
-/// Some of a part's moving rows: one state block, as [`BlockWriter::begin_state`](crate::BlockWriter::begin_state) starts it,
-/// at most [`STATE_BYTES_MAX`](crate::STATE_BYTES_MAX) bytes unless a single row is longer.
+/// Where a state block is that [`TopicFrames::state`] has, as [`BlockWriter::begin_state`](crate::BlockWriter::begin_state) starts it: at
+/// most [`STATE_BYTES_MAX`](crate::STATE_BYTES_MAX) bytes unless a single row is longer.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    start: u32,
+    end: u32,
+}
+
+/// Some of a part's moving rows.
 #[derive(Clone, Copy, Debug)]
 pub struct StatePart {
-    start: u32,
-    len: u32,
+    /// Their block.
+    pub state: State,
     /// How many rows it has.
     pub rows: u16,
     /// `y * parts_per_side + x` of the sub-square of the topic's cell; of topics without a place a running number.
     pub part: u8,
 }
 
-impl StatePart {
-    /// The bytes of its block.
+impl State {
+    /// How many bytes the block has.
     #[inline]
-    pub const fn bytes(&self) -> usize {
-        self.len as usize
+    pub const fn bytes(self) -> usize {
+        (self.end - self.start) as usize
     }
 }
 
@@ -87,20 +102,45 @@ impl TopicFrames {
     /// What moves in a topic.
     #[inline]
     pub fn states(&self, topic: TopicId) -> Option<States<'_>> {
-        let head = self.states.get(topic)?;
-        let parts = &self.parts[head.first as usize..][..usize::from(head.count)];
-        Some(States { parts_per_side: head.parts_per_side, parts })
+        let (start, end) = self.states.get(topic)?;
+        Some(match self.cut.get(topic) {
+            None => States::Whole(State { start, end }),
+            Some(Cut { first, count, parts_per_side }) => {
+                let parts = &self.parts[*first as usize..][..usize::from(*count)];
+                States::Cut { parts_per_side: *parts_per_side, parts }
+            }
+        })
     }
 
-    /// The block of a part, which [`Self::states`] has returned.
+    /// How many rows of a topic move; of more than 65,535, so many.
+    pub fn moving_rows(&self, topic: TopicId) -> u16 {
+        self.states.rows(topic)
+    }
+
+    /// The block of a state that [`Self::states`] has returned.
     #[inline]
-    pub fn state(&self, part: &StatePart) -> &[u8] {
-        &self.bytes[part.start as usize..][..part.len as usize]
+    pub fn state(&self, state: State) -> &[u8] {
+        &self.bytes[state.start as usize..state.end as usize]
+    }
+
+    /// All states of a topic, one behind the other.
+    pub fn states_of(&self, topic: TopicId) -> impl Iterator<Item = &[u8]> {
+        let (whole, parts) = match self.states(topic) {
+            None => (None, &[][..]),
+            Some(States::Whole(state)) => (Some(state), &[][..]),
+            Some(States::Cut { parts, .. }) => (None, parts),
+        };
+        whole.into_iter().chain(parts.iter().map(|part| part.state)).map(|state| self.state(state))
+    }
+
+    /// All states of all topics, one behind the other.
+    pub fn state_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Whether no topic says anything.
     pub fn is_empty(&self) -> bool {
-        self.blocks.len() == 0 && self.states.len() == 0
+        self.blocks.len() == 0 && self.bytes.is_empty()
     }
 
     /// All topics that say something in order, ascending.
@@ -110,7 +150,7 @@ impl TopicFrames {
 
     /// All topics in which something moves, ascending.
     pub fn all_states(&self) -> impl Iterator<Item = (TopicId, States<'_>)> {
-        self.states.iter().filter_map(|(topic, _)| Some((topic, self.states(topic)?)))
+        self.states.topics().filter_map(|topic| Some((topic, self.states(topic)?)))
     }
 
     /// Bytes of all blocks and states.
@@ -139,9 +179,12 @@ impl FromIterator<(TopicId, Blocks)> for TopicFrames {
 #[derive(Debug, Default)]
 pub struct TopicFramesWriter {
     blocks: ByTopic<Blocks>,
-    states: ByTopic<Head>,
+    states: Spans,
+    cut: ByTopic<Cut>,
     parts: Vec<StatePart>,
     bytes: Vec<u8>,
+    /// Whose states were begun last, and how many parts a side has.
+    topic: Option<(TopicId, u8)>,
 }
 
 impl TopicFramesWriter {
@@ -161,19 +204,14 @@ impl TopicFramesWriter {
     }
 
     /// Begins the states of `topic`, whose sides are cut to so many parts.
-    ///
-    /// # Panics
-    /// When states of a topic with a higher number were added.
     pub fn states(&mut self, topic: TopicId, parts_per_side: u8) {
-        let first = self.parts.len() as u32;
-        *self.states.last_or(topic, || Head { first, count: 0, parts_per_side }) =
-            Head { first, count: 0, parts_per_side };
+        self.topic = Some((topic, parts_per_side));
     }
 
     /// One of the parts, in one or several pieces, of the topic whose states were begun last: a state block of so many rows.
     ///
     /// # Panics
-    /// When no states were begun.
+    /// When no states were begun, or states of a topic with a higher number were added.
     pub fn state(&mut self, part: u8, rows: u16, state: &[u8]) {
         self.append(part, rows, |out| out.extend_from_slice(state));
     }
@@ -181,7 +219,7 @@ impl TopicFramesWriter {
     /// The same, of the state block that is being written.
     ///
     /// # Panics
-    /// When no states were begun.
+    /// As [`Self::state`].
     #[inline]
     pub fn written(&mut self, part: u8, rows: u16, writer: &mut BlockWriter) {
         self.append(part, rows, |out| writer.finish_into(out));
@@ -189,16 +227,26 @@ impl TopicFramesWriter {
 
     #[inline]
     fn append(&mut self, part: u8, rows: u16, write: impl FnOnce(&mut Vec<u8>)) {
+        let (topic, parts_per_side) = self.topic.expect("a topic's states were begun");
         let start = self.bytes.len();
         write(&mut self.bytes);
-        let len = (self.bytes.len() - start) as u32;
-        self.parts.push(StatePart { start: start as u32, len, rows, part });
-        self.states.last().count += 1;
+        let state = State { start: start as u32, end: self.bytes.len() as u32 };
+        let before = self.states.add(topic, (state.start, state.end), rows);
+        if before.is_some() || part > 0 || parts_per_side > 1 {
+            let first = self.parts.len() as u32;
+            let cut = self.cut.last_or(topic, || Cut { first, count: 0, parts_per_side });
+            // What seemed to be all of the topic was a piece of it.
+            if let Some(((start, end), rows)) = before.filter(|_| cut.count == 0) {
+                self.parts.push(StatePart { state: State { start, end }, rows, part: 0 });
+            }
+            self.parts.push(StatePart { state, rows, part });
+            cut.count = (self.parts.len() as u32 - cut.first) as u16;
+        }
     }
 
     /// All of it, to be shared.
     pub fn finish(self) -> TopicFrames {
-        let Self { blocks, states, parts, bytes } = self;
-        TopicFrames { blocks, states, parts, bytes: bytes.into() }
+        let Self { blocks, states, cut, parts, bytes, .. } = self;
+        TopicFrames { blocks, states, cut, parts, bytes: bytes.into() }
     }
 }

@@ -23,11 +23,10 @@ const BEAT_US: i64 = 900_000;
 const ASK_SHARE: usize = 20;
 
 /// What is kept from one session to the next while a frame is handed out.
-#[derive(Default)]
 pub(crate) struct Packer<'f> {
-    frame: FramePacker,
+    ordered: FramePacker,
     states: StatePacker,
-    view: Scratch<'f>,
+    view: Scratch,
     /// What the frame says that the session is told in order.
     said: Vec<&'f Blocks>,
     /// The message on the ordered lane; none when there is nothing to say.
@@ -38,6 +37,22 @@ pub(crate) struct Packer<'f> {
     pub(crate) wanted: Vec<TopicId>,
     /// What is counted of all sessions that were packed.
     pub(crate) tally: Tally,
+}
+
+impl Packer<'_> {
+    /// A packer for the sessions that `frame` is handed to.
+    pub(crate) fn new(frame: &Frame) -> Self {
+        Self {
+            ordered: FramePacker::new(frame.number, frame.tick, frame.time),
+            states: StatePacker::new(),
+            view: Scratch::default(),
+            said: Vec::new(),
+            world: Vec::new(),
+            datagrams: Vec::new(),
+            wanted: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
 }
 
 /// What a session sees, and may be sent.
@@ -118,13 +133,12 @@ impl Stream {
         if room.pace == Pace::TooSlow {
             packer.tally.topics_behind += self.view.fall_behind(true) as u64;
         }
-        let shared = self.pack_ordered(frame, own, (left, room.pace), packer);
+        let (shared, due_bytes) = self.pack_ordered(frame, own, (left, room.pace), packer);
         // Those of earlier frames were sent, or wait for snapshots.
         if own.is_some() || self.awaiting.is_some() {
-            self.pack_results(own, &mut packer.frame, now);
+            self.pack_results(own, &mut packer.ordered, now);
         }
-        let due_bytes = self.view.due(frame, &mut packer.view);
-        let mut budget = if left == usize::MAX { left } else { left.saturating_sub(packer.frame.bytes()) };
+        let mut budget = if left == usize::MAX { left } else { left.saturating_sub(packer.ordered.bytes()) };
         if self.view.is_behind() && room.pace == Pace::Good {
             if left >= self.bytes_per_second / ASK_SHARE {
                 self.view.wanted(frame.tick, budget, &mut packer.wanted);
@@ -135,13 +149,13 @@ impl Stream {
         }
         let state_bytes = self.pack_states(frame, room, (due_bytes, budget), packer);
 
-        let Packer { frame: ordered, world, datagrams, tally, .. } = packer;
-        let mut bytes = ordered.finish(frame.number, frame.tick, frame.time, world);
+        let Packer { ordered, world, datagrams, tally, .. } = packer;
+        let mut bytes = ordered.finish(world);
         if bytes > 0 {
             self.beat_us = frame.time.0;
         } else if !datagrams.is_empty() && frame.time.0.saturating_sub(self.beat_us) >= BEAT_US {
             self.beat_us = frame.time.0;
-            world.push(FramePacker::beat(frame.number, frame.tick, frame.time));
+            world.push(ordered.beat());
             bytes = world.iter().map(Bytes::len).sum();
         }
         let in_order = if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes) };
@@ -158,15 +172,15 @@ impl Stream {
         self.view.seems_behind()
     }
 
-    /// Adds all but states, results and answers, and returns the bytes of snapshots and events.
+    /// Adds all but states, results and answers, and returns the bytes of snapshots and events, and of the states that are due.
     fn pack_ordered<'f>(
         &mut self,
         frame: &'f Frame,
         own: Option<&SessionFrame>,
         (budget, pace): (usize, Pace),
         packer: &mut Packer<'f>,
-    ) -> usize {
-        let Packer { frame: packer, view, said, tally, .. } = packer;
+    ) -> (usize, usize) {
+        let Packer { ordered, view, said, tally, .. } = packer;
         let (mut snapshots, mut events) = (0, 0);
         if let Some(own) = own {
             if let Some(viewpoint) = own.viewpoint {
@@ -175,13 +189,13 @@ impl Stream {
             for topic in &own.left {
                 self.view.leave(*topic);
                 self.departed.add(*topic, frame.time.0);
-                packer.left(*topic);
+                ordered.left(*topic);
             }
             let admitted = self.view.admit(&own.entered, budget, pace == Pace::TooSlow);
             for (entered, admitted) in own.entered.iter().zip(admitted) {
                 if admitted {
                     snapshots += cost(entered);
-                    packer.entered(entered);
+                    ordered.entered(entered);
                 } else {
                     tally.topics_behind += 1;
                 }
@@ -189,17 +203,17 @@ impl Stream {
             }
         }
         said.clear();
-        self.view.look(frame, view, |ordered, blocks| {
-            ordered.into_iter().for_each(|block| packer.changed(block));
+        let due_bytes = self.view.look(frame, view, |block, blocks| {
+            block.into_iter().for_each(|block| ordered.changed(block));
             said.push(blocks);
         });
         for block in said.iter().filter_map(|said| said.events.as_ref()) {
             events += block.len();
-            packer.changed(block);
+            ordered.changed(block);
         }
         tally.bytes_snapshots += snapshots as u64;
         tally.bytes_events += events as u64;
-        snapshots + events
+        (snapshots + events, due_bytes)
     }
 
     /// Adds the states that were found due, of so many bytes, as far as the budget and the connection's room go. Returns how many bytes were added.
@@ -210,14 +224,14 @@ impl Stream {
         (due_bytes, budget): (usize, usize),
         packer: &mut Packer<'_>,
     ) -> usize {
-        let Packer { frame: ordered, states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
+        let Packer { ordered, states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
         let room_bytes = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
         if budget.min(room_bytes) < due_bytes {
             self.view.most_urgent_first(due, frame.tick, due_bytes, budget.min(room_bytes));
         }
         let budget = if room.pace == Pace::Good { budget } else { 0 };
         let Some(Datagrams { bytes_max, mut room }) = room.datagrams else {
-            return self.spend(due, budget, frame.tick, tally, |state| {
+            return self.spend(frame, due, budget, tally, |state| {
                 ordered.state(state);
                 true
             });
@@ -226,7 +240,7 @@ impl Stream {
             return 0;
         }
         states.begin(frame.number, frame.tick, bytes_max);
-        let bytes = self.spend(due, budget, frame.tick, tally, |state| {
+        let bytes = self.spend(frame, due, budget, tally, |state| {
             // What is too long for a datagram goes by a stream of its own.
             if state.len() <= bytes_max && room < state.len() {
                 return false;
@@ -246,13 +260,13 @@ impl Stream {
 
     /// Adds states in their order, until the budget is spent or `add` has no room. Returns how many bytes were added.
     #[inline]
-    fn spend<'f>(
+    fn spend(
         &mut self,
-        due: &[Due<'f>],
+        frame: &Frame,
+        due: &[Due],
         mut budget: usize,
-        tick: u64,
         tally: &mut Tally,
-        mut add: impl FnMut(&'f [u8]) -> bool,
+        mut add: impl FnMut(&[u8]) -> bool,
     ) -> usize {
         let mut by_grade = [0; 4];
         for (done, due_now) in due.iter().enumerate() {
@@ -261,13 +275,14 @@ impl Stream {
                 tally.states_over_budget += (due.len() - done) as u64;
                 break;
             }
-            if !add(due_now.state) {
+            if !add(frame.topics.state(due_now.state)) {
                 tally.states_without_room += (due.len() - done) as u64;
                 break;
             }
-            budget = budget.saturating_sub(due_now.state.len());
-            by_grade[due_now.grade as usize] += due_now.state.len();
-            self.view.sent(due_now, tick);
+            let bytes = due_now.state.bytes();
+            budget = budget.saturating_sub(bytes);
+            by_grade[due_now.grade as usize] += bytes;
+            self.view.sent(due_now, frame.tick);
         }
         let [first, full, half, quarter] = by_grade;
         tally.bytes_states_full += (first + full) as u64;

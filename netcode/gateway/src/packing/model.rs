@@ -165,7 +165,7 @@ impl Run {
         }
         let pace = if matches!(step, Step::Slow) { Pace::TooSlow } else { Pace::Good };
         let now = self.start + Duration::from_millis(50) * self.world.number as u32;
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(&frame);
         self.stream.pack(&frame, own, Room { datagrams: None, pace }, now, &mut packer);
         if !packer.world.is_empty() {
             self.under_way.push(packer.world.concat().into());

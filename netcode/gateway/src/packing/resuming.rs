@@ -36,14 +36,14 @@ impl Stream {
 
     /// Packs the gateway's own answers; `None` while they wait for snapshots, or when there are none. Their effects are none, so they may overtake frames.
     pub(crate) fn pack_answers(&mut self, refused: &[QueryReply], clock: Clock) -> Vec<Bytes> {
-        let mut packer = FramePacker::new();
+        let mut packer = FramePacker::new(clock.number, clock.tick, clock.time);
         refused.iter().for_each(|reply| packer.query(reply));
         if self.awaiting.is_none() {
             self.results.send(&mut packer);
             self.results.trim();
         }
         let mut parts = Vec::new();
-        packer.finish(clock.number, clock.tick, clock.time, &mut parts);
+        packer.finish(&mut parts);
         parts
     }
 
@@ -69,11 +69,11 @@ impl Stream {
 
     /// The message that tells a client which topics are gone; empty when it can't have any.
     pub(crate) fn pack_departed(&self, clock: Clock) -> Vec<Bytes> {
-        let mut packer = FramePacker::new();
+        let mut packer = FramePacker::new(clock.number, clock.tick, clock.time);
         let departed = self.departed.topics().unwrap_or_default();
         departed.into_iter().filter(|topic| !self.view.has(*topic)).for_each(|topic| packer.left(topic));
         let mut parts = Vec::new();
-        packer.finish(clock.number, clock.tick, clock.time, &mut parts);
+        packer.finish(&mut parts);
         parts
     }
 

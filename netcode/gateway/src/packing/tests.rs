@@ -46,7 +46,7 @@ fn run(bytes_per_second: u32, room: Room, frames: u64, metrics: &Metrics) -> Vec
     let mut sent = Vec::new();
     for number in 1..=frames {
         let frame = frame(number);
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(&frame);
         let now = start + TICK * number as u32;
         let own = frame.sessions.get(&SESSION);
         let bytes = stream.pack(&frame, own, room, now, &mut packer);

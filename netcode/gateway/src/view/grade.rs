@@ -2,7 +2,7 @@
 //!
 //! That is looked at again when the view or how a topic is cut has changed, and every [`REFRESH_TICKS`] for the rows that came and went.
 
-use evertick_protocol::{Frame, Square, Viewpoint};
+use evertick_protocol::{Frame, Square, States, Viewpoint};
 
 use super::{Details, ShortTick, Topic, View};
 
@@ -71,13 +71,15 @@ impl View {
         self.stale = false;
         placed.clear();
         for (index, (topic, square)) in self.topics.iter_mut().zip(&self.squares).enumerate() {
-            let states = frame.topics.states(topic.id);
-            if let Some(states) = &states
-                && !topic.is_whole_in(states)
-            {
-                topic.prepare(&mut self.details[index], states, frame.tick as ShortTick);
+            let cut = match frame.topics.states(topic.id) {
+                None => None,
+                Some(States::Whole(_)) => topic.grade.is_none().then_some((1, &[][..])),
+                Some(States::Cut { parts_per_side, parts }) => Some((parts_per_side, parts)),
+            };
+            if let Some((parts_per_side, parts)) = cut {
+                let details = &mut self.details[index];
+                topic.prepare(details, parts_per_side, parts, frame.tick as ShortTick);
             }
-            let parts = states.map_or(&[][..], |states| states.parts);
             let (Some(square), Some(viewpoint)) = (square, &self.viewpoint) else {
                 topic.grade_all(&mut self.details[index], Grade::First);
                 continue;
@@ -92,9 +94,10 @@ impl View {
                 placed.push(Placed { away, topic: index as u32, part, rows });
             };
             if topic.grade.is_some() {
-                add(None, 1, parts.iter().fold(0, |rows, state| rows.saturating_add(state.rows)));
+                add(None, 1, frame.topics.moving_rows(topic.id));
             } else {
                 let per_side = self.details[index].parts_per_side;
+                let parts = cut.map_or(&[][..], |(_, parts)| parts);
                 parts.iter().for_each(|state| add(Some(state.part), per_side, state.rows));
             }
         }

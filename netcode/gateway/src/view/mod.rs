@@ -27,6 +27,8 @@ pub(crate) struct View {
     topics: Vec<Topic>,
     /// Whether a topic may be behind.
     behind: bool,
+    /// Whether a topic may be fresh.
+    fresh: bool,
     /// Whether the parts' grades are out of date.
     stale: bool,
     /// Of the sessions that come at once, not all look at distances in the same tick, nor send what is far in the same.
@@ -116,6 +118,7 @@ impl View {
     /// A topic is seen from the frame of `tick` on, or anew; `sent` says whether its content is sent too.
     pub(crate) fn enter(&mut self, entered: &Entered, sent: bool, tick: u64) {
         self.behind |= !sent;
+        self.fresh |= sent;
         self.stale = true;
         let topic = Topic {
             id: entered.topic,

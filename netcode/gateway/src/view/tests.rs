@@ -18,9 +18,8 @@ fn view(cells: u32) -> View {
     view
 }
 
-fn due<'f>(view: &mut View, frame: &'f Frame, scratch: &mut Scratch<'f>) -> usize {
-    view.look(frame, scratch, |_, _| {});
-    view.due(frame, scratch)
+fn due(view: &mut View, frame: &Frame, scratch: &mut Scratch) -> usize {
+    view.look(frame, scratch, |_, _| {})
 }
 
 fn frame(tick: u64, cells: u32, parts_per_side: u8, rows: u16) -> Frame {

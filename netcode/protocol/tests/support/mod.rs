@@ -148,7 +148,7 @@ impl Stage {
     /// A frame that says nothing.
     pub fn beat(&mut self) -> Vec<u8> {
         self.tick += 1;
-        FramePacker::beat(self.tick * 2, self.tick, time(self.tick)).into()
+        FramePacker::new(self.tick * 2, self.tick, time(self.tick)).beat().into()
     }
 
     /// The session no longer sees a topic.
