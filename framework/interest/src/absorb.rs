@@ -62,14 +62,14 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
     if rule.class() == Class::Cell {
         // Between frames an entity is known in one cell at most; who has changed cell since is marked by the move.
         let Topics { spots, dirty, moving, .. } = topics;
-        let known = rows.updated.iter().filter_map(|(entity, mask, row)| {
-            let at = spots.get(entity).cell()?;
-            Some((at, mask, row))
-        });
+        let rows = rows.updated.iter();
+        let rows = rows.map(|(entity, mask, row)| (spots.get(entity).cell(), mask, row));
         match rule.latest {
-            Some(number) => moving.mark_all(number, known),
-            None => known.for_each(|((id, slot), mask, _)| {
-                dirty.push(KnownRow::new(id, rule.column, slot), mask);
+            Some(number) => moving.mark_all(number, rows),
+            None => rows.for_each(|(at, mask, _)| {
+                if let Some((id, slot)) = at {
+                    dirty.push(KnownRow::new(id, rule.column, slot), mask);
+                }
             }),
         }
     } else {

@@ -11,7 +11,8 @@ use evertick_world::{RowId, World};
 
 use crate::moving::{Change, Mover, Moving, parts, per_side};
 use crate::reconcile::Changes;
-use crate::rules::{Class, Rules};
+use crate::row_states::TopicRows;
+use crate::rules::{Class, Column, Rules};
 use crate::topic::{Happened, Topic, TopicKey};
 
 /// The most ROWS sections of one row type in a block. Beyond that all its rows are sent with the union of
@@ -28,8 +29,6 @@ pub(crate) struct Encoder {
     /// Rows that move, with their parts; and those of one part.
     moving: Vec<(u8, Mover)>,
     part: Vec<Mover>,
-    /// Those of one section.
-    section: Vec<Mover>,
 }
 
 impl Encoder {
@@ -43,7 +42,6 @@ impl Encoder {
             members: Vec::new(),
             moving: Vec::new(),
             part: Vec::new(),
-            section: Vec::new(),
         }
     }
 
@@ -161,7 +159,7 @@ impl Encode<'_> {
     fn part(&mut self, (id, class): (TopicId, Class), moving: &Moving, part: u8, rows: &[Mover]) {
         self.encoder.writer.begin_state(id);
         for rows in rows.chunk_by(|a, b| a.column == b.column) {
-            self.moving_rows(class, moving, rows);
+            self.moving_rows((id, class), moving, rows);
         }
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
             let (one, other) = rows.split_at(rows.len() / 2);
@@ -206,18 +204,35 @@ impl Encode<'_> {
     }
 
     /// Rows of one type that move, by slot.
-    fn moving_rows(&mut self, class: Class, moving: &Moving, rows: &[Mover]) {
+    #[inline]
+    fn moving_rows(&mut self, (id, class): (TopicId, Class), moving: &Moving, rows: &[Mover]) {
         let of = self.rules.columns(class)[usize::from(rows[0].column)];
-        let sections = Sections::of(rows.iter().map(|mover| mover.mask), self.world.row(of.row).all_fields());
-        let Encoder { schema, writer, slots, section: some, .. } = &mut *self.encoder;
-        for section in sections.masks() {
-            some.clear();
-            some.extend(rows.iter().filter(|mover| sections.has(*section, mover.mask)));
-            slots.clear();
-            slots.extend(some.iter().map(|mover| mover.slot));
-            writer.rows(schema, of.wire.into(), *section, slots, |index| moving.value(&some[index]));
-            self.counts.rows += slots.len() as u64;
+        let all = moving.rows(of.latest.expect("a row that moves is of such a type"), id);
+        let masks = rows.iter().map(|mover| all.mask(mover.fields));
+        let sections = Sections::of(masks, self.encoder.schema.row(of.wire.into()).all_fields);
+        if let [section] = sections.masks() {
+            return self.section(of, *section, all, rows.iter());
         }
+        for section in sections.masks() {
+            let rows = rows.iter().filter(|mover| sections.has(*section, all.mask(mover.fields)));
+            self.section(of, *section, all, rows);
+        }
+    }
+
+    /// The fields in `mask` of some of the rows of one type that move, which are in `all`.
+    #[inline]
+    fn section<'m>(
+        &mut self,
+        of: Column,
+        mask: u64,
+        all: TopicRows<'_>,
+        rows: impl Iterator<Item = &'m Mover>,
+    ) {
+        let Encoder { schema, writer, slots, .. } = &mut *self.encoder;
+        slots.clear();
+        slots.extend(rows.map(|mover| mover.slot));
+        writer.rows(schema, of.wire.into(), mask, slots, |index| all.value(slots[index]));
+        self.counts.rows += slots.len() as u64;
     }
 
     /// The fields in `mask` of rows of one type, by slot, ascending.

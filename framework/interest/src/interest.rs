@@ -168,12 +168,14 @@ impl Interest {
                 if spatial == 0 {
                     continue;
                 }
-                let updated = rows.updated.iter().filter(|(_, mask, _)| mask & spatial != 0);
-                for (entity, _, bytes) in rows.inserted.iter().chain(updated) {
-                    if topics.spots.get(entity).is_watched()
-                        && let Some(place) = world.place_in(rows.row, bytes)
-                    {
-                        sessions.moved(entity, place, world, topics, rules);
+                for changes in [&rows.inserted, &rows.updated] {
+                    for (entity, mask, bytes) in changes.iter() {
+                        if topics.spots.get(entity).is_watched()
+                            && mask & spatial != 0
+                            && let Some(place) = world.place_in(rows.row, bytes)
+                        {
+                            sessions.moved(entity, place, world, topics, rules);
+                        }
                     }
                 }
             }

@@ -10,7 +10,7 @@ use evertick_protocol::{Square, TopicId};
 use evertick_schema::EntityId;
 use evertick_world::{Place, World};
 
-use crate::row_states::{RowState, RowStates};
+use crate::row_states::{RowState, RowStates, TopicRows};
 use crate::rules::Latest;
 use crate::topic::{Dirty, KnownRow};
 use crate::topic_set::TopicSet;
@@ -39,10 +39,8 @@ pub(crate) struct Moving {
 pub(crate) struct Mover {
     pub(crate) column: u16,
     pub(crate) slot: u32,
-    pub(crate) mask: u64,
-    /// Of its type.
-    number: u16,
-    at: u32,
+    /// The number of the fields that have changed since it began to.
+    pub(crate) fields: u8,
 }
 
 /// Fields of a known row that are told in order.
@@ -86,22 +84,21 @@ impl Moving {
         self.types[usize::from(number)].mark(at, mask, row);
     }
 
-    /// The same of many rows, each of them once in a delta.
+    /// The same of many rows that are somewhere, each of them once in a delta.
     #[inline]
     pub(crate) fn mark_all<'r>(
         &mut self,
         number: u16,
-        marks: impl Iterator<Item = ((TopicId, u32), u64, &'r [u8])>,
+        marks: impl Iterator<Item = (Option<(TopicId, u32)>, u64, &'r [u8])>,
     ) {
         let rows = &mut self.types[usize::from(number)];
-        if self.deltas == 1 {
-            for (at, mask, row) in marks {
-                self.changed.insert(at.0);
+        let is_first = self.deltas == 1;
+        for (at, mask, row) in marks {
+            let Some(at) = at else { continue };
+            self.changed.insert(at.0);
+            if is_first {
                 rows.mark_first(at, mask, row);
-            }
-        } else {
-            for (at, mask, row) in marks {
-                self.changed.insert(at.0);
+            } else {
                 rows.mark(at, mask, row);
             }
         }
@@ -133,10 +130,10 @@ impl Moving {
         self.types.iter_mut().for_each(RowStates::close_up);
     }
 
-    /// What a row is that moves.
+    /// The rows of a type and a topic.
     #[inline]
-    pub(crate) fn value(&self, mover: &Mover) -> &[u8] {
-        self.types[usize::from(mover.number)].value(mover.at)
+    pub(crate) fn rows(&self, number: u16, topic: TopicId) -> TopicRows<'_> {
+        self.types[usize::from(number)].rows(topic)
     }
 }
 
@@ -177,12 +174,12 @@ impl Lanes {
         for Latest { number, column } in latest.iter().copied() {
             let before = self.moving.len();
             let rows = &mut moving.types[usize::from(number)];
-            rows.each(id, tick as u8, |RowState { slot, mask, rests, at }| {
+            rows.each(id, tick as u8, |RowState { slot, fields, mask, rests }| {
                 let row = KnownRow::new(id, column, slot);
                 let known = known(row);
                 let moves = known && !rests;
                 if moves {
-                    self.moving.push(Mover { column, slot, mask, number, at });
+                    self.moving.push(Mover { column, slot, fields });
                 } else if known {
                     self.ordered.push(Change { row, mask, entity: entity(slot) });
                 }
@@ -296,12 +293,14 @@ mod tests {
             let latest = [Latest { number: 0, column: 0 }];
             lanes.sort(moving, (TOPIC, tick), &latest, dirty, |row| row.slot() != 9, entity);
             moving.end_frame();
-            assert!(lanes.moving.iter().all(|mover| moving.value(mover) == [mover.slot as u8]));
+            let rows = moving.rows(0, TOPIC);
+            assert!(lanes.moving.iter().all(|mover| rows.value(mover.slot) == [mover.slot as u8]));
             assert!(lanes.ordered.iter().all(|change| change.entity == entity(change.row.slot())));
         }
 
         fn moving(&self) -> Vec<(u32, u64)> {
-            self.lanes.moving.iter().map(|mover| (mover.slot, mover.mask)).collect()
+            let rows = self.moving.rows(0, TOPIC);
+            self.lanes.moving.iter().map(|mover| (mover.slot, rows.mask(mover.fields))).collect()
         }
 
         fn ordered(&self) -> Vec<Dirty> {
@@ -385,7 +384,7 @@ mod tests {
                 for ((topic, slot), mask) in &first {
                     mark(&mut model, &mut moved, *topic, *slot, *mask, 1);
                 }
-                let marks = first.iter().map(|((topic, slot), mask)| ((TopicId(*topic), *slot), *mask, &[1][..]));
+                let marks = first.iter().map(|((topic, slot), mask)| (Some((TopicId(*topic), *slot)), *mask, &[1][..]));
                 moving.mark_all(0, marks);
                 for (value, (topic, slot, mask_now, what)) in (2..).zip(then) {
                     match what {
@@ -400,7 +399,7 @@ mod tests {
                         }
                         _ => {
                             moving.begin_delta();
-                            moving.mark_all(0, std::iter::once(((TopicId(topic), slot), mask_now, &[value][..])));
+                            moving.mark_all(0, std::iter::once((Some((TopicId(topic), slot)), mask_now, &[value][..])));
                             mark(&mut model, &mut moved, topic, slot, mask_now, value);
                         }
                     }
@@ -414,7 +413,8 @@ mod tests {
                         let all = model.range((topic.0, 0)..(topic.0 + 1, 0));
                         all.filter(move |(_, (_, changed, _))| (tick - changed >= 4) == rests)
                     };
-                    let moves = lanes.moving.iter().map(|mover| (mover.slot, mover.mask, moving.value(mover).to_vec()));
+                    let all = moving.rows(0, topic);
+                    let moves = lanes.moving.iter().map(|mover| (mover.slot, all.mask(mover.fields), all.value(mover.slot).to_vec()));
                     let wanted = rows(false).map(|((_, slot), (mask, _, value))| (*slot, *mask, vec![*value]));
                     prop_assert_eq!(moves.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
                     let rest = rows(true).map(|((_, slot), (mask, ..))| {

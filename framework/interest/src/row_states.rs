@@ -50,12 +50,33 @@ struct Places {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowState {
     pub(crate) slot: u32,
-    /// The fields that have changed since it began to.
+    /// The fields that have changed since it began to, and their number.
     pub(crate) mask: u64,
+    pub(crate) fields: u8,
     /// Whether it has not changed for so long that it rests.
     pub(crate) rests: bool,
-    /// Where its value is.
-    pub(crate) at: u32,
+}
+
+/// The rows of a topic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicRows<'r> {
+    values: &'r [u8],
+    row_bytes: usize,
+    fields: &'r [u64],
+}
+
+impl<'r> TopicRows<'r> {
+    /// What the row at a slot is, if it moves.
+    #[inline]
+    pub(crate) fn value(&self, slot: u32) -> &'r [u8] {
+        &self.values[slot as usize * self.row_bytes..][..self.row_bytes]
+    }
+
+    /// The fields that have this number.
+    #[inline]
+    pub(crate) fn mask(&self, fields: u8) -> u64 {
+        self.fields[usize::from(fields)]
+    }
 }
 
 impl RowStates {
@@ -105,10 +126,10 @@ impl RowStates {
         (places.first + slot) as usize
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, at: usize, fields: u64, row: &[u8]) {
         if self.last.0 != fields {
-            self.last = (fields, self.number(fields));
+            self.last = (fields, number(&mut self.fields, fields));
         }
         self.fresh[at] = self.last.1;
         let value = &mut self.values[at * self.row_bytes..][..self.row_bytes];
@@ -132,31 +153,33 @@ impl RowStates {
     /// not move any more.
     #[inline]
     pub(crate) fn each(&mut self, topic: TopicId, tick: u8, mut each: impl FnMut(RowState) -> bool) {
-        for (slot, at) in self.range(topic).enumerate() {
-            let fresh = std::mem::take(&mut self.fresh[at]);
-            let before = self.masks[at];
-            if fresh | before == 0 {
+        let range = self.range(topic);
+        let (fresh, masks) = (&mut self.fresh[range.clone()], &mut self.masks[range.clone()]);
+        for (slot, ((fresh, mask), changed)) in
+            fresh.iter_mut().zip(masks).zip(&mut self.ticks[range]).enumerate()
+        {
+            let (now, before) = (std::mem::take(fresh), *mask);
+            if now | before == 0 {
                 continue;
             }
-            if fresh != 0 {
-                self.ticks[at] = tick;
+            if now != 0 {
+                *changed = tick;
             }
-            let number = if fresh == 0 || fresh == before {
-                before
-            } else {
-                self.number(self.fields[usize::from(fresh)] | self.fields[usize::from(before)])
-            };
-            let rests = tick.wrapping_sub(self.ticks[at]) >= REST_TICKS;
-            let mask = self.fields[usize::from(number)];
-            let goes_on = each(RowState { slot: slot as u32, mask, rests, at: at as u32 });
-            self.masks[at] = if goes_on { number } else { 0 };
+            let number = if now == 0 || now == before { before } else { both(&mut self.fields, now, before) };
+            let rests = tick.wrapping_sub(*changed) >= REST_TICKS;
+            let state =
+                RowState { slot: slot as u32, mask: self.fields[usize::from(number)], fields: number, rests };
+            let goes_on = each(state);
+            *mask = if goes_on { number } else { 0 };
         }
     }
 
-    /// What a row is that moves.
+    /// The rows of a topic.
     #[inline]
-    pub(crate) fn value(&self, at: u32) -> &[u8] {
-        &self.values[at as usize * self.row_bytes..][..self.row_bytes]
+    pub(crate) fn rows(&self, topic: TopicId) -> TopicRows<'_> {
+        let Range { start, end } = self.range(topic);
+        let values = &self.values[start * self.row_bytes..end * self.row_bytes];
+        TopicRows { values, row_bytes: self.row_bytes, fields: &self.fields }
     }
 
     /// Where the rows of a topic are.
@@ -164,21 +187,6 @@ impl RowStates {
     fn range(&self, topic: TopicId) -> Range<usize> {
         let Places { first, count } = self.places[topic.0 as usize];
         first as usize..(first + count) as usize
-    }
-
-    /// The number that stands for these fields, or, when there are too many such sets, for all.
-    #[inline]
-    fn number(&mut self, fields: u64) -> u8 {
-        let known = self.fields.iter().position(|known| *known == fields);
-        known.unwrap_or_else(|| self.new_number(fields)) as u8
-    }
-
-    #[cold]
-    fn new_number(&mut self, fields: u64) -> usize {
-        let last = usize::from(u8::MAX);
-        self.fields.push(if self.fields.len() < last { fields } else { u64::MAX });
-        self.fields.truncate(last + 1);
-        self.fields.len() - 1
     }
 
     /// Makes room for this slot of a topic, and some behind it.
@@ -228,4 +236,22 @@ impl RowStates {
         close(&mut self.values, self.row_bytes);
         self.abandoned = 0;
     }
+}
+
+/// The number in `all` that stands for these fields, or, when there are too many such sets, for all.
+fn number(all: &mut Vec<u64>, fields: u64) -> u8 {
+    let last = usize::from(u8::MAX);
+    let known = all.iter().position(|known| *known == fields);
+    known.unwrap_or_else(|| {
+        all.push(if all.len() < last { fields } else { u64::MAX });
+        all.truncate(last + 1);
+        all.len() - 1
+    }) as u8
+}
+
+/// The number that stands for the fields of two together.
+#[cold]
+fn both(all: &mut Vec<u64>, one: u8, other: u8) -> u8 {
+    let fields = all[usize::from(one)] | all[usize::from(other)];
+    number(all, fields)
 }

@@ -57,7 +57,7 @@ impl Spot {
 
 #[derive(Debug)]
 struct Page {
-    spots: Box<[Spot]>,
+    spots: Box<[Spot; PAGE_SPOTS]>,
     used: usize,
 }
 
@@ -145,7 +145,7 @@ impl Spots {
             self.pages.resize_with(index + 1, || None);
         }
         let page = self.pages[index]
-            .get_or_insert_with(|| Page { spots: vec![Spot::default(); PAGE_SPOTS].into(), used: 0 });
+            .get_or_insert_with(|| Page { spots: Box::new([Spot::default(); PAGE_SPOTS]), used: 0 });
         let place = &mut page.spots[entity.sequence() as usize & (PAGE_SPOTS - 1)];
         page.used += usize::from(spot != Spot::default());
         page.used -= usize::from(*place != Spot::default());

@@ -77,8 +77,19 @@ impl Changes {
     }
 
     /// Entity, mask of changed fields, and the whole row as it is now; of each entity once.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (EntityId, u64, &[u8])> {
-        (0..self.len()).map(|index| (self.entities[index], self.masks[index], self.row(index)))
+        let (stride, mut ends, mut start) = (self.stride, self.ends.iter(), 0);
+        let mut rest = &self.bytes[..];
+        self.entities.iter().zip(&self.masks).map(move |(entity, mask)| {
+            let bytes = match ends.next() {
+                Some(end) => end - std::mem::replace(&mut start, *end),
+                None => stride,
+            };
+            let (row, behind) = rest.split_at(bytes);
+            rest = behind;
+            (*entity, *mask, row)
+        })
     }
 
     /// Appends one row.

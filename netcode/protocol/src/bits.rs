@@ -22,7 +22,10 @@ pub(crate) fn pack(out: &mut Vec<u8>, width: u32, values: impl Iterator<Item = u
             filled -= 32;
         }
     }
-    out.extend_from_slice(&pending.to_le_bytes()[..filled.div_ceil(8) as usize]);
+    // All eight, of which the rest is taken back: that is cheaper than a copy of unknown length.
+    let len = out.len() + filled.div_ceil(8) as usize;
+    out.extend_from_slice(&pending.to_le_bytes());
+    out.truncate(len);
 }
 
 /// Calls `each` with the first `count` numbers of `width` bits in `bytes`; those that are not there are 0.

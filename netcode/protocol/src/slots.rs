@@ -23,12 +23,18 @@ pub(crate) fn write(out: &mut Vec<u8>, slots: &[u32]) {
         put::varint(out, head + BITMAP);
         put::varint(out, u64::from(*first));
         put::varint(out, bitmap as u64);
-        let start = out.len();
-        out.resize(start + bitmap, 0);
+        let len = out.len() + bitmap;
+        let (mut word, mut word_first) = (0u64, *first);
         for slot in slots {
-            let bit = (slot - first) as usize;
-            out[start + bit / 8] |= 1 << (bit % 8);
+            while slot - word_first >= u64::BITS {
+                out.extend_from_slice(&word.to_le_bytes());
+                (word, word_first) = (0, word_first + u64::BITS);
+            }
+            word |= 1 << (slot - word_first);
         }
+        // All eight, of which the rest is taken back: that is cheaper than a copy of unknown length.
+        out.extend_from_slice(&word.to_le_bytes());
+        out.truncate(len);
     } else {
         put::varint(out, head + GAPS);
         put::varint(out, u64::from(*first));

@@ -40,7 +40,7 @@ pub(crate) fn write<'row>(
                 gather_multiples(keys, *wide, quantizer, at, count, row)
             });
             if fits {
-                numbers(out, keys, column, count, row, Form::Multiple);
+                packed(out, keys, count, Form::Multiple);
             } else {
                 raw(out, column, count, row);
             }
@@ -105,22 +105,23 @@ fn gather_multiples<'row>(
     count: usize,
     row: &impl Fn(usize) -> &'row [u8],
 ) -> bool {
-    keys.reserve(count);
-    for index in 0..count {
-        let row = row(index);
-        let value = if wide {
-            f64::from_le_bytes(lane_at(row, at))
-        } else {
-            f32::from_le_bytes(lane_at(row, at)).into()
-        };
-        let Some(multiple) = quantizer.quantize(value) else { return false };
-        keys.push(multiple);
+    let mut fits = true;
+    let mut quantize = |value| {
+        let multiple = quantizer.quantize(value);
+        fits &= multiple.is_some();
+        multiple.unwrap_or(0)
+    };
+    let rows = (0..count).map(row);
+    if wide {
+        keys.extend(rows.map(|row| quantize(f64::from_le_bytes(lane_at(row, at)))));
+    } else {
+        keys.extend(rows.map(|row| quantize(f32::from_le_bytes(lane_at(row, at)).into())));
     }
-    true
+    fits
 }
 
 /// What the keys of a column stand for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Form {
     Signed,
     Unsigned,
@@ -140,6 +141,7 @@ impl Form {
     }
 
     /// What goes into a varint.
+    #[inline]
     fn varint(self, key: i64) -> u64 {
         match self {
             Self::Signed | Self::Multiple => to_zigzag(key),
@@ -149,7 +151,7 @@ impl Form {
     }
 }
 
-/// Writes `keys`, lane after lane, or the rows' own bytes if that is smaller. Multiples are always packed: what
+/// Writes `keys`, lane after lane, or the rows' own bytes if that is smaller. Multiples are not written so but always packed: what
 /// a client is shown must not depend on how many rows happen to change together.
 fn numbers<'row>(
     out: &mut Vec<u8>,
@@ -159,17 +161,21 @@ fn numbers<'row>(
     row: &impl Fn(usize) -> &'row [u8],
     form: Form,
 ) {
-    if form != Form::Multiple {
-        let varint: usize = keys.iter().map(|key| varint_len(form.varint(*key))).sum();
-        let packed = packed_cost(keys, count, form).unwrap_or(usize::MAX);
-        if column.size * count <= packed.min(varint) {
-            return raw(out, column, count, row);
-        }
-        if varint < packed {
-            out.push(VARINT);
-            return keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
-        }
+    let varint: usize = keys.iter().map(|key| varint_len(form.varint(*key))).sum();
+    let cost = packed_cost(keys, count, form).unwrap_or(usize::MAX);
+    if column.size * count <= cost.min(varint) {
+        raw(out, column, count, row);
+    } else if varint < cost {
+        out.push(VARINT);
+        keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
+    } else {
+        packed(out, keys, count, form);
     }
+}
+
+/// Writes `keys`, `count` of each lane, by their differences to the lane's smallest.
+#[inline]
+fn packed(out: &mut Vec<u8>, keys: &[i64], count: usize, form: Form) {
     out.push(PACKED);
     for lane in keys.chunks_exact(count) {
         let (low, width) = frame_of(lane);
@@ -189,6 +195,7 @@ fn packed_cost(keys: &[i64], count: usize, form: Form) -> Option<usize> {
 }
 
 /// The smallest of `keys`, and the bits of the largest difference to it.
+#[inline]
 fn frame_of(keys: &[i64]) -> (i64, u32) {
     let first = keys.first().copied().unwrap_or(0);
     let (low, high) = keys.iter().fold((first, first), |(low, high), key| (low.min(*key), high.max(*key)));
