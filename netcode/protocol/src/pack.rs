@@ -74,7 +74,7 @@ pub fn pack_frame(
     for topic in &topics.topics {
         let events = frame.topics.blocks(*topic).and_then(|blocks| blocks.events.as_ref());
         events.into_iter().for_each(|block| packer.changed(block));
-        frame.topics.states_of(*topic).for_each(|state| packer.state(state));
+        frame.topics.states_of(*topic).for_each(|state| packer.state(&frame.topics, state));
     }
     let mut parts = Vec::new();
     packer.finish(&mut parts);

@@ -10,6 +10,7 @@ use crate::frame::{CallReply, Entered, QueryReply, TopicId};
 use crate::put;
 use crate::reply::{put_query_reply, put_reply};
 use crate::server_message::{FRAME, STATE};
+use crate::topic_frames::{State, TopicFrames};
 
 /// Pieces up to so many bytes are copied.
 const COPY_BYTES_MAX: usize = 512;
@@ -82,11 +83,11 @@ impl FramePacker {
         self.changed.add(block);
     }
 
-    /// A state of a topic that is seen. It is copied.
+    /// A state of a topic that is seen, one of `topics`. It is copied.
     #[inline]
-    pub fn state(&mut self, state: &[u8]) {
+    pub fn state(&mut self, topics: &TopicFrames, state: State) {
         self.states.count += 1;
-        self.states.copied.extend_from_slice(state);
+        topics.append_state(state, &mut self.states.copied);
     }
 
     /// The answer to a call.
@@ -245,6 +246,7 @@ mod tests {
     use crate::frame_parts::FrameParts;
     use crate::server_message::{ServerMessage, StateMessage};
     use crate::snapshot::Snapshot;
+    use crate::topic_frames::{States, TopicFramesWriter};
 
     /// A block or state: its length, then as many bytes.
     fn piece(len: usize) -> Bytes {
@@ -276,13 +278,21 @@ mod tests {
         let reply = CallReply { seq: 8, result: CallOutcome::Ok(Bytes::from_static(b"done")) };
         let outcome = QueryOutcome::Applied { topics: vec![TopicId(4), TopicId(500)] };
         let answer = QueryReply { query: 2, outcome };
+        let mut topics = TopicFramesWriter::new();
+        for (topic, state) in (1..).map(TopicId).zip([&small, &larger, &small]) {
+            topics.states(topic, 1);
+            topics.state(0, 1, state);
+        }
+        let topics = topics.finish();
         let mut packer = FramePacker::new(300, 299, Timestamp(-1));
         // Twice: nothing is left over from the first.
         for _ in 0..2 {
             packer.query(&answer);
             packer.result(&reply);
-            packer.state(&small);
-            packer.state(&larger);
+            topics.all_states().for_each(|(_, states)| match states {
+                States::Whole(state) => packer.state(&topics, state),
+                States::Cut { .. } => unreachable!(),
+            });
             packer.changed(&larger);
             packer.entered(&entered);
             packer.changed(&small);
@@ -305,7 +315,7 @@ mod tests {
                 left: vec![TopicId(300), TopicId(9)],
                 entered: vec![&large],
                 changed: vec![&larger, &small, &large, &small],
-                states: vec![&small, &larger],
+                states: vec![&small, &larger, &small],
                 results: vec![reply.clone()],
                 queries: vec![answer.clone()],
             };

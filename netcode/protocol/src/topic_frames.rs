@@ -10,6 +10,9 @@ use crate::by_topic::ByTopic;
 use crate::frame::TopicId;
 use crate::spans::Spans;
 
+/// So many bytes at once are copied of a state that has no more: most have not.
+const COPIED_BYTES: usize = 64;
+
 /// What each topic says that has subscribers and something to say. Made by a [`TopicFramesWriter`].
 ///
 /// ```
@@ -123,14 +126,29 @@ impl TopicFrames {
         &self.bytes[state.start as usize..state.end as usize]
     }
 
+    /// Appends the block of a state that [`Self::states`] has returned.
+    #[inline]
+    pub(crate) fn append_state(&self, state: State, out: &mut Vec<u8>) {
+        let from = &self.bytes[state.start as usize..];
+        match from.first_chunk::<COPIED_BYTES>() {
+            // More, of which the rest is taken back: that is cheaper than a copy of unknown length.
+            Some(from) if state.bytes() <= COPIED_BYTES => {
+                let len = out.len() + state.bytes();
+                out.extend_from_slice(from);
+                out.truncate(len);
+            }
+            _ => out.extend_from_slice(&from[..state.bytes()]),
+        }
+    }
+
     /// All states of a topic, one behind the other.
-    pub fn states_of(&self, topic: TopicId) -> impl Iterator<Item = &[u8]> {
+    pub fn states_of(&self, topic: TopicId) -> impl Iterator<Item = State> {
         let (whole, parts) = match self.states(topic) {
             None => (None, &[][..]),
             Some(States::Whole(state)) => (Some(state), &[][..]),
             Some(States::Cut { parts, .. }) => (None, parts),
         };
-        whole.into_iter().chain(parts.iter().map(|part| part.state)).map(|state| self.state(state))
+        whole.into_iter().chain(parts.iter().map(|part| part.state))
     }
 
     /// All states of all topics, one behind the other.

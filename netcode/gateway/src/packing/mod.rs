@@ -5,7 +5,7 @@ mod resuming;
 use std::time::Instant;
 
 use bytes::Bytes;
-use evertick_protocol::{Blocks, Frame, FramePacker, SessionFrame, StatePacker, TopicId};
+use evertick_protocol::{Blocks, Frame, FramePacker, SessionFrame, State, StatePacker, TopicId};
 use evertick_schema::SessionId;
 use evertick_transport::Datagrams;
 
@@ -232,7 +232,7 @@ impl Stream {
         let budget = if room.pace == Pace::Good { budget } else { 0 };
         let Some(Datagrams { bytes_max, mut room }) = room.datagrams else {
             return self.spend(frame, due, budget, tally, |state| {
-                ordered.state(state);
+                ordered.state(&frame.topics, state);
                 true
             });
         };
@@ -241,6 +241,7 @@ impl Stream {
         }
         states.begin(frame.number, frame.tick, bytes_max);
         let bytes = self.spend(frame, due, budget, tally, |state| {
+            let state = frame.topics.state(state);
             // What is too long for a datagram goes by a stream of its own.
             if state.len() <= bytes_max && room < state.len() {
                 return false;
@@ -266,17 +267,19 @@ impl Stream {
         due: &[Due],
         mut budget: usize,
         tally: &mut Tally,
-        mut add: impl FnMut(&[u8]) -> bool,
+        mut add: impl FnMut(State) -> bool,
     ) -> usize {
         let mut by_grade = [0; 4];
         for (done, due_now) in due.iter().enumerate() {
             // The last may be longer than what is left, which is a debt then: so a long one is not passed over for ever.
             if budget == 0 {
                 tally.states_over_budget += (due.len() - done) as u64;
+                self.view.not_sent(&due[done..], frame.tick);
                 break;
             }
-            if !add(frame.topics.state(due_now.state)) {
+            if !add(due_now.state) {
                 tally.states_without_room += (due.len() - done) as u64;
+                self.view.not_sent(&due[done..], frame.tick);
                 break;
             }
             let bytes = due_now.state.bytes();

@@ -48,6 +48,7 @@ impl View {
             }
         }
         self.behind |= fallen > 0;
+        self.unplanned |= fallen > 0;
         fallen
     }
 
@@ -111,6 +112,7 @@ impl View {
                 self.topics[at].content = Content::Behind;
                 (self.details[at].asked, self.details[at].promised) = (None, false);
                 self.behind = true;
+                self.unplanned = true;
             }
         }
     }

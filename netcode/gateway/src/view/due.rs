@@ -1,8 +1,6 @@
 //! What a session is to be sent of a frame's topics.
 //!
-//! A part that is due every second or fourth tick is due once in each stretch of so many ticks. Where the stretches begin differs from
-//! topic to topic, so that a session's ticks are alike. How long ago a part was sent follows from the tick it was sent in: what is not
-//! due costs nothing but the look.
+//! Topics are due by the [plan](super::plan), and parts of topics in the same way by the tick each was sent in.
 
 use std::cmp::Reverse;
 
@@ -10,7 +8,7 @@ use bytes::Bytes;
 use evertick_protocol::{Blocks, Frame, State, StatePart, States};
 
 use super::grade::{Grade, Placed};
-use super::{Content, Details, Part, ShortTick, Topic, View, long_ago};
+use super::{Content, Details, ON_TIME, Part, ShortTick, Topic, View, late_since, long_ago, plan};
 
 /// More than any age scores.
 const FIRST: u32 = 1 << 20;
@@ -22,8 +20,19 @@ const PARTS_MAX: usize = 256;
 pub(crate) struct Due {
     pub(crate) state: State,
     pub(super) topic: u32,
-    part: u8,
+    of: Of,
     pub(crate) grade: Grade,
+}
+
+/// What it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// A topic, in its tick.
+    Topic,
+    /// One that is late.
+    Late,
+    /// One of its parts.
+    Part(u8),
 }
 
 /// What is kept from one session to the next.
@@ -31,33 +40,20 @@ pub(crate) struct Due {
 pub(crate) struct Scratch {
     /// What [`View::look`] has found.
     pub(crate) due: Vec<Due>,
-    /// The places of topics that are due if the frame has states of them; behind those, anything.
-    candidates: Vec<u32>,
     placed: Vec<Placed>,
 }
 
 impl View {
     /// Looks through the topics that are not behind, and hands over what the frame has of them in order: of those that were entered with
     /// this frame the events alone, for [`followed`](evertick_protocol::Entered::followed) has the rest. Leaves the states that are due in
-    /// [`Scratch::due`], and returns how many bytes they are.
+    /// [`Scratch::due`], and returns how many bytes they are. Each is [sent](Self::sent) then, or is [not](Self::not_sent).
     pub(crate) fn look<'f>(
         &mut self,
         frame: &'f Frame,
         scratch: &mut Scratch,
         mut tell: impl FnMut(Option<&'f Bytes>, &'f Blocks),
     ) -> usize {
-        let Scratch { due, candidates, placed } = scratch;
-        self.refresh(frame, placed);
-        if candidates.len() < self.topics.len() {
-            candidates.resize(self.topics.len(), 0);
-        }
-        let (tick, phase) = (frame.tick as ShortTick, self.phase);
-        let mut count = 0;
-        for (index, topic) in self.topics.iter().enumerate() {
-            // Half of all topics are due, and there is no telling which: no branch, which would be guessed wrong all the time.
-            candidates[count] = index as u32;
-            count += usize::from(is_due(topic.grade, topic.sent, tick, topic.offset(phase)));
-        }
+        self.refresh(frame, &mut scratch.placed);
         for topic in &self.topics {
             if let Some(blocks) = frame.topics.blocks(topic.id) {
                 match topic.content {
@@ -71,57 +67,106 @@ impl View {
             let fresh = self.topics.iter_mut().filter(|topic| topic.content == Content::Fresh);
             fresh.for_each(|topic| topic.content = Content::Live);
         }
-        due.clear();
+        self.find_due(frame, &mut scratch.due)
+    }
+
+    /// Leaves the states that are due in `found`, and returns how many bytes they are.
+    #[inline(never)]
+    fn find_due(&mut self, frame: &Frame, found: &mut Vec<Due>) -> usize {
+        found.clear();
+        let elapsed = frame.tick.saturating_sub(self.looked);
+        self.looked = frame.tick;
+        let tick = (frame.tick as ShortTick).wrapping_add(self.phase);
         let mut bytes = 0;
-        for index in &candidates[..count] {
-            let topic = &mut self.topics[*index as usize];
-            if topic.content == Content::Behind {
-                continue;
-            }
-            let mut add = |state: State, part, grade| {
-                bytes += state.bytes();
-                due.push(Due { state, topic: *index, part, grade });
-            };
-            match frame.topics.states(topic.id) {
-                None => {}
-                Some(States::Whole(state)) => {
-                    let grade = topic.grade.unwrap_or_else(|| {
-                        self.stale |= topic.prepare(&mut self.details[*index as usize], 1, &[], tick);
-                        Grade::First
-                    });
-                    add(state, 0, grade);
+        for number in 0..self.plan.words() {
+            let (mut due, late) = self.plan.due(number, tick, elapsed);
+            let mut without_states = 0;
+            found.reserve(plan::BITS);
+            while due != 0 {
+                let index = number * plan::BITS + due.trailing_zeros() as usize;
+                let bit = due & due.wrapping_neg();
+                due ^= bit;
+                let topic = &self.topics[index];
+                let of = if late & bit == 0 { Of::Topic } else { Of::Late };
+                match (frame.topics.states(topic.id), topic.grade) {
+                    (None, _) => without_states |= bit,
+                    (Some(States::Whole(state)), Some(grade)) => {
+                        bytes += state.bytes();
+                        found.push(Due { state, topic: index as u32, of, grade });
+                    }
+                    (Some(states), _) => bytes += self.find_parts(frame.tick, (index, of), states, found),
                 }
-                Some(States::Cut { parts_per_side, parts }) => {
-                    let details = &mut self.details[*index as usize];
-                    self.stale |= topic.prepare(details, parts_per_side, parts, tick);
-                    for StatePart { state, part, .. } in parts.iter().copied() {
-                        let (grade, sent) = match topic.grade {
-                            Some(grade) => (grade, topic.sent),
-                            None => {
-                                let Part { grade, sent } = details.parts[usize::from(part)];
-                                (grade, sent)
-                            }
-                        };
-                        let offset = topic.offset(phase).wrapping_add(part.into());
-                        if is_due(Some(grade), sent, tick, offset) {
-                            add(state, part, grade);
-                        }
+            }
+            // Who has nothing to say is due until it has.
+            let mut new = without_states & !late;
+            while new != 0 {
+                let index = number * plan::BITS + new.trailing_zeros() as usize;
+                new &= new - 1;
+                self.topics[index].late = late_since(frame.tick as ShortTick);
+            }
+            self.plan.set_late(number, without_states);
+        }
+        bytes
+    }
+
+    /// The same, of a topic whose state is in pieces, or was.
+    #[cold]
+    fn find_parts(
+        &mut self,
+        tick: u64,
+        (index, of): (usize, Of),
+        states: States<'_>,
+        found: &mut Vec<Due>,
+    ) -> usize {
+        let (tick, before) = (tick as ShortTick, found.len());
+        let (topic, details) = (&mut self.topics[index], &mut self.details[index]);
+        let mut add = |state, of, grade| found.push(Due { state, topic: index as u32, of, grade });
+        match states {
+            States::Whole(state) => {
+                self.stale |= topic.prepare(details, 1, &[], tick);
+                add(state, if topic.grade.is_some() { of } else { Of::Part(0) }, Grade::First);
+            }
+            States::Cut { parts_per_side, parts } => {
+                self.stale |= topic.prepare(details, parts_per_side, parts, tick);
+                let offset = self.phase.wrapping_add(topic.id.0 as ShortTick);
+                for StatePart { state, part, .. } in parts.iter().copied() {
+                    if let Some(grade) = topic.grade {
+                        add(state, of, grade);
+                        continue;
+                    }
+                    let known = details.parts[usize::from(part)];
+                    if known.is_due(tick, offset.wrapping_add(part.into())) {
+                        add(state, Of::Part(part), known.grade);
                     }
                 }
             }
         }
-        bytes
+        found[before..].iter().map(|due| due.state.bytes()).sum()
     }
 
     /// A state that [`Self::look`] found has been sent with the frame of `tick`.
     #[inline]
     pub(crate) fn sent(&mut self, due: &Due, tick: u64) {
-        let topic = &mut self.topics[due.topic as usize];
-        let sent = match topic.grade {
-            Some(_) => &mut topic.sent,
-            None => &mut self.details[due.topic as usize].parts[usize::from(due.part)].sent,
-        };
-        *sent = tick as ShortTick;
+        match due.of {
+            Of::Topic => {}
+            Of::Late => self.topics[due.topic as usize].late = ON_TIME,
+            Of::Part(part) => {
+                self.details[due.topic as usize].parts[usize::from(part)].sent = tick as ShortTick;
+            }
+        }
+    }
+
+    /// These states that it found have not been sent with it.
+    pub(crate) fn not_sent(&mut self, due: &[Due], tick: u64) {
+        for due in due {
+            let topic = due.topic as usize;
+            match due.of {
+                Of::Topic => self.topics[topic].late = late_since(tick as ShortTick),
+                Of::Late => {}
+                Of::Part(_) => continue,
+            }
+            self.plan.add_late(topic);
+        }
     }
 
     /// Puts what is most urgent in the frame of `tick` first, as far as `budget` bytes of the `bytes` that all are go, with some to spare; the
@@ -141,38 +186,27 @@ impl View {
     /// quarters.
     #[inline]
     fn score(&self, due: &Due, tick: ShortTick) -> u32 {
-        let topic = &self.topics[due.topic as usize];
-        let sent = match topic.grade {
-            Some(_) => topic.sent,
-            None => self.details[due.topic as usize].parts[usize::from(due.part)].sent,
+        let topic = due.topic as usize;
+        let age = match due.of {
+            Of::Topic => due.grade.interval(),
+            Of::Late => tick.wrapping_sub(self.topics[topic].late).saturating_add(due.grade.interval()),
+            Of::Part(part) => tick.wrapping_sub(self.details[topic].parts[usize::from(part)].sent),
         };
         let first = if due.grade == Grade::First { FIRST } else { 0 };
-        first + ((u32::from(tick.wrapping_sub(sent)) * 4) >> due.grade.shift())
+        first + ((u32::from(age) * 4) >> due.grade.shift())
     }
 }
 
-/// Whether a stretch of the grade's ticks has begun since `sent`. In a tick with several frames, what is due each tick is due with each; and
-/// of what has no grade, some part may be.
-#[inline]
-fn is_due(grade: Option<Grade>, sent: ShortTick, tick: ShortTick, offset: ShortTick) -> bool {
-    const ALWAYS: u32 = 1 << ShortTick::BITS;
-    // The bits of a tick's number that say in which stretch it is.
-    let stretch = match grade {
-        None | Some(Grade::First | Grade::Full) => ALWAYS,
-        Some(Grade::Half) => ALWAYS - 2,
-        Some(Grade::Quarter) => ALWAYS - 4,
-    };
-    let differs = tick.wrapping_add(offset) ^ sent.wrapping_add(offset);
-    (ALWAYS | u32::from(differs)) & stretch != 0
+impl Part {
+    /// Whether a stretch of the grade's ticks has begun since it was sent. In a tick with several frames, what is due each tick is due with
+    /// each.
+    fn is_due(self, tick: ShortTick, offset: ShortTick) -> bool {
+        let stretch = |tick: ShortTick| tick.wrapping_add(offset) >> self.grade.shift();
+        self.grade.interval() == 1 || stretch(tick) != stretch(self.sent)
+    }
 }
 
 impl Topic {
-    /// By how much its stretches begin earlier.
-    #[inline]
-    const fn offset(&self, phase: ShortTick) -> ShortTick {
-        phase.wrapping_add(self.id.0 as ShortTick)
-    }
-
     /// Takes up how its states are cut, and makes room for their parts; returns whether the grades are out of date by that.
     pub(super) fn prepare(
         &mut self,
@@ -189,7 +223,7 @@ impl Topic {
             if whole {
                 let was_cut = self.grade.is_none();
                 if was_cut {
-                    (self.sent, self.grade) = (long_ago(tick), Some(Grade::First));
+                    (self.late, self.grade) = (late_since(tick), Some(Grade::First));
                 }
                 return was_cut;
             }

@@ -54,7 +54,7 @@ pub(super) struct Placed {
 }
 
 impl View {
-    /// Grades all parts if it is time. `placed` is for use meanwhile.
+    /// Grades all parts if it is time, and plans when they are due. `placed` is for use meanwhile.
     #[inline]
     pub(super) fn refresh(&mut self, frame: &Frame, placed: &mut Vec<Placed>) {
         if self.stale {
@@ -63,6 +63,8 @@ impl View {
         } else if frame.tick.saturating_sub(self.graded) >= REFRESH_TICKS {
             self.grade(frame, placed);
             self.graded = frame.tick;
+        } else if self.unplanned {
+            self.make_plan();
         }
     }
 
@@ -122,6 +124,7 @@ impl View {
                 Some(part) => self.details[topic].parts[usize::from(part)].grade = grade,
             }
         }
+        self.make_plan();
     }
 }
 

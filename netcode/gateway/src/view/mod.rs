@@ -3,14 +3,15 @@
 //! A topic is *behind* when the session sees it and was not sent all of it. Nothing of it is sent then, until the host has been asked for
 //! its snapshot and the snapshot has been sent: the nearest first, as the session's byte budget allows.
 //!
-//! Hot: runs for each session and frame. What a frame has to look at of a topic that it says nothing of, or that is not due, is 8
-//! bytes in one array; with thousands of sessions nothing of it is in the near caches when its session's turn comes, so what counts is how
-//! few lines that are. Everything else about topics stands apart, and is touched when topics come and go, when parts are graded
-//! ([`grade`]), and by topics that are cut to parts.
+//! Hot: runs for each session and frame. Which topics are due in which ticks are bits ([`plan`]). What a frame has to look at of a topic that it
+//! says nothing of is 8 bytes in one array; with thousands of sessions nothing of it is in the near caches when its session's turn
+//! comes, so what counts is how few lines that are. Everything else about topics stands apart, and is touched when topics come and
+//! go, when parts are graded ([`grade`]), and by topics that are cut to parts.
 
 mod behind;
 mod due;
 mod grade;
+mod plan;
 
 use bytes::Bytes;
 use evertick_protocol::{Entered, Square, TopicId, Viewpoint};
@@ -18,6 +19,7 @@ use evertick_schema::SessionId;
 
 pub(crate) use due::{Due, Scratch};
 use grade::Grade;
+use plan::Plan;
 
 /// A session's topics.
 #[derive(Debug, Default)]
@@ -29,12 +31,18 @@ pub(crate) struct View {
     behind: bool,
     /// Whether a topic may be fresh.
     fresh: bool,
-    /// Whether the parts' grades are out of date.
+    /// Whether the parts' grades are out of date, and the plan with them.
     stale: bool,
+    /// Whether the plan is, with what is behind.
+    unplanned: bool,
     /// Of the sessions that come at once, not all look at distances in the same tick, nor send what is far in the same.
     phase: ShortTick,
     /// The tick that the grades are from.
     graded: u64,
+    /// The tick whose frame was looked at last.
+    looked: u64,
+    /// When topics are due.
+    plan: Plan,
     /// Where the same topics are, in the same order, if they have a place.
     squares: Vec<Option<Square>>,
     /// The rest about them.
@@ -46,8 +54,8 @@ pub(crate) struct View {
 #[derive(Clone, Copy, Debug)]
 struct Topic {
     id: TopicId,
-    /// The tick its state was last sent in.
-    sent: ShortTick,
+    /// The tick since which its state is due, when it was not sent in that: [`ON_TIME`] else. Of no use when it has no grade.
+    late: ShortTick,
     content: Content,
     /// `None` when its parts are graded and sent each for itself: see [`Details::parts`].
     grade: Option<Grade>,
@@ -55,6 +63,9 @@ struct Topic {
 
 /// A tick's lowest bits: enough to tell how long ago it was for close to an hour, and then only an age is mistaken.
 type ShortTick = u16;
+
+/// Of [`Topic::late`].
+const ON_TIME: ShortTick = ShortTick::MAX;
 
 /// What a client has of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +114,16 @@ impl View {
     /// Looks at the topics, one in 64 bytes, and makes nothing of them.
     pub(crate) fn touch_topics(&self) -> u64 {
         let step = 64 / size_of::<Topic>();
-        self.topics.iter().step_by(step).fold(0, |sum: u64, topic| sum.wrapping_add(topic.sent.into()))
+        self.topics
+            .iter()
+            .step_by(step)
+            .fold(self.plan.touch(), |sum: u64, topic| sum.wrapping_add(topic.late.into()))
     }
 
     /// A topic is seen no more.
     pub(crate) fn leave(&mut self, topic: TopicId) {
         if let Ok(at) = self.find(topic) {
+            self.stale = true;
             self.topics.remove(at);
             self.squares.remove(at);
             self.details.remove(at);
@@ -122,7 +137,7 @@ impl View {
         self.stale = true;
         let topic = Topic {
             id: entered.topic,
-            sent: long_ago(tick as ShortTick),
+            late: late_since(tick as ShortTick),
             content: if sent { Content::Fresh } else { Content::Behind },
             grade: Some(Grade::First),
         };
@@ -159,6 +174,12 @@ impl View {
     pub(crate) fn has(&self, topic: TopicId) -> bool {
         self.find(topic).is_ok()
     }
+}
+
+/// What [`Topic::late`] is when it is so since this tick.
+const fn late_since(tick: ShortTick) -> ShortTick {
+    // One of so many ticks is taken for the one before.
+    if tick == ON_TIME { tick - 1 } else { tick }
 }
 
 /// When something was sent that never was: whatever its grade, it is due.

@@ -43,10 +43,12 @@ fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
         let due = &mut scratch.due;
         assert_eq!(bytes, due.len() * 100);
         view.most_urgent_first(due, tick, bytes, bytes_max);
-        for due in due.iter().take(bytes_max / 100) {
+        let (now, later) = due.split_at(due.len().min(bytes_max / 100));
+        for due in now {
             sent[due.topic as usize] += u32::from(tick >= 100);
             view.sent(due, tick);
         }
+        view.not_sent(later, tick);
     }
     sent
 }
