@@ -21,10 +21,11 @@ use crate::topics::Topics;
 pub(crate) type Homes = HashMap<(EntityId, RowId), TopicId>;
 
 /// Marks entities that changed cell, in the cells they left and entered.
-pub(crate) fn mark_moves(topics: &mut Topics, moved: &[CellMove]) {
+pub(crate) fn mark_moves(topics: &mut Topics, rules: &Rules, moved: &[CellMove]) {
     for entry in moved {
         for cell in [entry.from, entry.to].into_iter().flatten() {
-            for key in [TopicKey::Cell(cell), TopicKey::Detail(cell)] {
+            let detail = rules.detail_radius().map(|_| TopicKey::Detail(cell));
+            for key in std::iter::once(TopicKey::Cell(cell)).chain(detail) {
                 if let Some(id) = topics.find(key) {
                     topics.touch(id, entry.entity, ALL_COLUMNS);
                 }

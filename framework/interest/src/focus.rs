@@ -83,10 +83,13 @@ pub(crate) fn select(
     // `as` saturates, so a focus at the end of the number range sees the last cells there.
     let cells = |at: f64| ((at - outer) / size).floor() as i32..=((at + outer) / size).floor() as i32;
     for cell_x in cells(x) {
+        let gap_x = gap(x, cell_x, size);
         for cell_y in cells(y) {
             let cell = Cell { space: place.space, x: cell_x, y: cell_y };
-            let gap = gap(x, cell_x, size).hypot(gap(y, cell_y, size));
-            if gap <= inner || (gap <= outer && current.binary_search(&cell).is_ok()) {
+            let gap_y = gap(y, cell_y, size);
+            // Squared: places are f32, so their squares are far from an f64's largest.
+            let gap = gap_x * gap_x + gap_y * gap_y;
+            if gap <= inner * inner || (gap <= outer * outer && current.binary_search(&cell).is_ok()) {
                 out.push(cell);
             }
         }

@@ -189,7 +189,7 @@ impl Interest {
             }
         }
         if topics.len() > 0 {
-            mark_moves(topics, &delta.moved);
+            mark_moves(topics, rules, &delta.moved);
             for rows in &delta.rows {
                 mark_rows(topics, homes, rules, world, rows);
             }

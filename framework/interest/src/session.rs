@@ -1,5 +1,7 @@
 //! One session: what it is subscribed to, what it looks at, and what of its own the next frame brings it.
 
+use std::cmp::Ordering;
+
 use evertick_protocol::{CallReply, QueryReply, ResyncTopics, TopicId, Viewpoint};
 use evertick_schema::{EntityId, Identity};
 use evertick_world::{Cell, Place, World};
@@ -169,13 +171,26 @@ impl Session {
     fn see(&mut self, ring: Ring, cells: &mut Vec<Cell>, topics: &mut Topics, rules: &Rules) {
         std::mem::swap(self.view.ring(ring), cells);
         let now = std::mem::take(self.view.ring(ring));
-        for cell in cells.iter().filter(|cell| now.binary_search(cell).is_err()) {
-            if let Some(id) = topics.find(ring.topic(*cell)) {
-                self.leave(id, topics);
+        // Both are sorted.
+        let (mut left, mut entered) = (cells.iter().peekable(), now.iter().peekable());
+        loop {
+            let order = match (left.peek(), entered.peek()) {
+                (Some(left), Some(entered)) => left.cmp(entered),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let left = left.next_if(|_| order.is_le());
+            let entered = entered.next_if(|_| order.is_ge());
+            match (left, entered) {
+                (Some(cell), None) => {
+                    if let Some(id) = topics.find(ring.topic(*cell)) {
+                        self.leave(id, topics);
+                    }
+                }
+                (None, Some(cell)) => _ = self.enter(ring.topic(*cell), topics, rules),
+                _ => {}
             }
-        }
-        for cell in now.iter().filter(|cell| cells.binary_search(cell).is_err()) {
-            self.enter(ring.topic(*cell), topics, rules);
         }
         *self.view.ring(ring) = now;
     }
