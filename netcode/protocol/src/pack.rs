@@ -74,10 +74,10 @@ pub fn pack_frame(
     for topic in &topics.topics {
         let events = frame.topics.blocks(*topic).and_then(|blocks| blocks.events.as_ref());
         events.into_iter().for_each(|block| packer.changed(block));
-        frame.topics.states_of(*topic).for_each(|state| packer.state(&frame.topics, state));
     }
+    let states: Vec<_> = topics.topics.iter().flat_map(|topic| frame.topics.states_of(*topic)).collect();
     let mut parts = Vec::new();
-    packer.finish(&mut parts);
+    packer.finish_with_states(&frame.topics, states.into_iter(), &mut parts);
     parts.iter().for_each(|part| out.extend_from_slice(part));
     !parts.is_empty()
 }

@@ -36,10 +36,11 @@ const LISTS: usize = 6;
 pub struct FramePacker {
     /// What every message begins with.
     head: Vec<u8>,
+    /// Whether anything was added to a list.
+    any: bool,
     left: List,
     entered: List,
     changed: List,
-    states: List,
     results: List,
     queries: List,
 }
@@ -62,54 +63,53 @@ impl FramePacker {
         put::varint(&mut head, number);
         put::varint(&mut head, tick);
         head.extend_from_slice(&time.0.to_le_bytes());
-        let [left, entered, changed, states, results, queries] = std::array::from_fn(|_| List::default());
-        Self { head, left, entered, changed, states, results, queries }
+        let [left, entered, changed, results, queries] = std::array::from_fn(|_| List::default());
+        Self { head, any: false, left, entered, changed, results, queries }
     }
 
     /// A topic is not seen any more.
     pub fn left(&mut self, topic: TopicId) {
+        self.any = true;
         self.left.count += 1;
         put::varint(&mut self.left.copied, topic.0.into());
     }
 
     /// A topic is seen from now on: its snapshot, compressed if that pays, and what followed it.
     pub fn entered(&mut self, entered: &Entered) {
+        self.any = true;
         self.entered.add(entered.snapshot.wire());
         entered.followed.iter().for_each(|block| self.changed.add(block));
     }
 
     /// A block of a topic that is seen: the ordered one, or events.
     pub fn changed(&mut self, block: &Bytes) {
+        self.any = true;
         self.changed.add(block);
-    }
-
-    /// A state of a topic that is seen, one of `topics`. It is copied.
-    #[inline]
-    pub fn state(&mut self, topics: &TopicFrames, state: State) {
-        self.states.count += 1;
-        topics.append_state(state, &mut self.states.copied);
     }
 
     /// The answer to a call.
     pub fn result(&mut self, reply: &CallReply) {
+        self.any = true;
         self.results.count += 1;
         put_reply(&mut self.results.copied, reply);
     }
 
     /// The answer to a query.
     pub fn query(&mut self, reply: &QueryReply) {
+        self.any = true;
         self.queries.count += 1;
         put_query_reply(&mut self.queries.copied, reply);
     }
 
-    /// Whether there is nothing to say.
+    /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
-        self.lists().iter().all(|list| list.count == 0)
+        !self.any
     }
 
     /// Bytes of the message so far, but for its head of at most 64 bytes.
     pub fn bytes(&self) -> usize {
-        self.lists().iter().map(|list| list.copied.len() + list.shared_bytes).sum()
+        let bytes = |list: &List| list.copied.len() + list.shared_bytes;
+        if self.any { self.lists().into_iter().map(bytes).sum() } else { 0 }
     }
 
     /// A message that says nothing but that all up to this frame has been sent. A receiver takes states only near the newest frame
@@ -124,40 +124,60 @@ impl FramePacker {
     ///
     /// Cost: one allocation, a copy of what is small, and a reference to each piece that is not.
     pub fn finish(&mut self, parts: &mut Vec<Bytes>) -> usize {
-        if self.is_empty() {
+        self.finish_with_states(&TopicFrames::default(), std::iter::empty(), parts)
+    }
+
+    /// The same, with states of topics that are seen, which `topics` have. They are copied.
+    #[inline]
+    pub fn finish_with_states(
+        &mut self,
+        topics: &TopicFrames,
+        states: impl ExactSizeIterator<Item = State> + Clone,
+        parts: &mut Vec<Bytes>,
+    ) -> usize {
+        if !self.any && states.len() == 0 {
             return 0;
         }
         // To the byte: a buffer with room to spare would need an allocation more to be shared.
-        let lists = self.lists().iter().fold(0, |sum, list| sum + list.len());
-        let mut own = Vec::with_capacity(self.head.len() + lists);
+        let state_bytes = states.clone().map(State::bytes).sum::<usize>();
+        let lists = if self.any { self.lists().into_iter().map(List::len).sum() } else { LISTS - 1 };
+        let bytes = self.head.len() + lists + put::varint_len(states.len() as u64) + state_bytes;
+        let mut own = Vec::with_capacity(bytes);
         own.extend_from_slice(&self.head);
         // Where in `own` which shared piece goes.
         let mut cuts: Vec<(usize, Bytes)> = Vec::new();
-        self.left.finish(&mut own, &mut cuts);
-        self.entered.finish(&mut own, &mut cuts);
-        self.changed.finish(&mut own, &mut cuts);
-        self.states.finish(&mut own, &mut cuts);
-        self.results.finish(&mut own, &mut cuts);
-        self.queries.finish(&mut own, &mut cuts);
+        for list in [&mut self.left, &mut self.entered, &mut self.changed] {
+            list.finish(&mut own, &mut cuts);
+        }
+        put::varint(&mut own, states.len() as u64);
+        states.for_each(|state| topics.append_state(state, &mut own));
+        for list in [&mut self.results, &mut self.queries] {
+            list.finish(&mut own, &mut cuts);
+        }
+        self.any = false;
         let mut own = Bytes::from(own);
-        let mut bytes = own.len();
+        if cuts.is_empty() {
+            parts.push(own);
+            return bytes;
+        }
         let mut done = 0;
+        let mut shared_bytes = 0;
         for (at, piece) in cuts {
             if at > done {
                 parts.push(own.split_to(at - done));
                 done = at;
             }
-            bytes += piece.len();
+            shared_bytes += piece.len();
             parts.push(piece);
         }
         if !own.is_empty() {
             parts.push(own);
         }
-        bytes
+        bytes + shared_bytes
     }
 
-    const fn lists(&self) -> [&List; LISTS] {
-        [&self.left, &self.entered, &self.changed, &self.states, &self.results, &self.queries]
+    const fn lists(&self) -> [&List; LISTS - 1] {
+        [&self.left, &self.entered, &self.changed, &self.results, &self.queries]
     }
 }
 
@@ -246,7 +266,7 @@ mod tests {
     use crate::frame_parts::FrameParts;
     use crate::server_message::{ServerMessage, StateMessage};
     use crate::snapshot::Snapshot;
-    use crate::topic_frames::{States, TopicFramesWriter};
+    use crate::topic_frames::TopicFramesWriter;
 
     /// A block or state: its length, then as many bytes.
     fn piece(len: usize) -> Bytes {
@@ -255,10 +275,11 @@ mod tests {
         out.into()
     }
 
-    fn finish(packer: &mut FramePacker) -> Vec<Bytes> {
+    fn finish(packer: &mut FramePacker, topics: &TopicFrames) -> Vec<Bytes> {
         let mut parts = vec![Bytes::from_static(b"before")];
-        let bytes = packer.bytes();
-        let whole = packer.finish(&mut parts);
+        let states: Vec<_> = topics.all_states().flat_map(|(topic, _)| topics.states_of(topic)).collect();
+        let bytes = packer.bytes() + topics.state_bytes().len();
+        let whole = packer.finish_with_states(topics, states.into_iter(), &mut parts);
         assert!((bytes..bytes + 64).contains(&whole));
         let message = parts.split_off(1);
         assert_eq!(parts, ["before"]);
@@ -289,16 +310,12 @@ mod tests {
         for _ in 0..2 {
             packer.query(&answer);
             packer.result(&reply);
-            topics.all_states().for_each(|(_, states)| match states {
-                States::Whole(state) => packer.state(&topics, state),
-                States::Cut { .. } => unreachable!(),
-            });
             packer.changed(&larger);
             packer.entered(&entered);
             packer.changed(&small);
             packer.left(TopicId(300));
             packer.left(TopicId(9));
-            let parts = finish(&mut packer);
+            let parts = finish(&mut packer, &topics);
             assert!(packer.is_empty());
             let shared = |of: &Bytes| parts.iter().filter(|part| part.as_ptr() == of.as_ptr()).count();
             assert_eq!((shared(&small), shared(&large), shared(&larger), parts.len()), (0, 2, 1, 7));
@@ -321,7 +338,7 @@ mod tests {
             };
             assert_eq!(FrameParts::read(frame), Ok(expected));
         }
-        assert_eq!(finish(&mut packer), Vec::<Bytes>::new());
+        assert_eq!(finish(&mut packer, &TopicFrames::default()), Vec::<Bytes>::new());
     }
 
     #[test]

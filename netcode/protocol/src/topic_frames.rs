@@ -131,8 +131,8 @@ impl TopicFrames {
     pub(crate) fn append_state(&self, state: State, out: &mut Vec<u8>) {
         let from = &self.bytes[state.start as usize..];
         match from.first_chunk::<COPIED_BYTES>() {
-            // More, of which the rest is taken back: that is cheaper than a copy of unknown length.
-            Some(from) if state.bytes() <= COPIED_BYTES => {
+            // More, of which the rest is taken back, if there is room: that is cheaper than a copy of unknown length.
+            Some(from) if state.bytes() <= COPIED_BYTES && out.capacity() - out.len() >= COPIED_BYTES => {
                 let len = out.len() + state.bytes();
                 out.extend_from_slice(from);
                 out.truncate(len);

@@ -147,10 +147,11 @@ impl Stream {
             // Tokens gather for what is behind.
             budget /= 2;
         }
-        let state_bytes = self.pack_states(frame, room, (due_bytes, budget), packer);
+        let (in_order, state_bytes) = self.pack_states(frame, room, (due_bytes, budget), packer);
 
-        let Packer { ordered, world, datagrams, tally, .. } = packer;
-        let mut bytes = ordered.finish(world);
+        let Packer { ordered, view, world, datagrams, tally, .. } = packer;
+        let states = view.due[..in_order].iter().map(|due| due.state);
+        let mut bytes = ordered.finish_with_states(&frame.topics, states, world);
         if bytes > 0 {
             self.beat_us = frame.time.0;
         } else if !datagrams.is_empty() && frame.time.0.saturating_sub(self.beat_us) >= BEAT_US {
@@ -158,8 +159,8 @@ impl Stream {
             world.push(ordered.beat());
             bytes = world.iter().map(Bytes::len).sum();
         }
-        let in_order = if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes) };
-        tally.bytes_ordered += in_order.saturating_sub(shared) as u64;
+        let ordered_bytes = if room.datagrams.is_some() { bytes } else { bytes.saturating_sub(state_bytes) };
+        tally.bytes_ordered += ordered_bytes.saturating_sub(shared) as u64;
         bytes += datagrams.iter().map(Bytes::len).sum::<usize>();
         if let Some(bucket) = &mut self.bytes {
             bucket.spend(bytes);
@@ -216,31 +217,29 @@ impl Stream {
         (snapshots + events, due_bytes)
     }
 
-    /// Adds the states that were found due, of so many bytes, as far as the budget and the connection's room go. Returns how many bytes were added.
+    /// Sends the states that were found due, of so many bytes, as far as the budget and the connection's room go. Returns how many of them
+    /// are to go in order with the rest, and the bytes of all.
     fn pack_states(
         &mut self,
         frame: &Frame,
         room: Room,
         (due_bytes, budget): (usize, usize),
         packer: &mut Packer<'_>,
-    ) -> usize {
-        let Packer { ordered, states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
+    ) -> (usize, usize) {
+        let Packer { states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
         let room_bytes = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
         if budget.min(room_bytes) < due_bytes {
             self.view.most_urgent_first(due, frame.tick, due_bytes, budget.min(room_bytes));
         }
         let budget = if room.pace == Pace::Good { budget } else { 0 };
         let Some(Datagrams { bytes_max, mut room }) = room.datagrams else {
-            return self.spend(frame, due, budget, tally, |state| {
-                ordered.state(&frame.topics, state);
-                true
-            });
+            return self.spend(frame, due, budget, tally, |_| true);
         };
         if due.is_empty() {
-            return 0;
+            return (0, 0);
         }
         states.begin(frame.number, frame.tick, bytes_max);
-        let bytes = self.spend(frame, due, budget, tally, |state| {
+        let (_, bytes) = self.spend(frame, due, budget, tally, |state| {
             let state = frame.topics.state(state);
             // What is too long for a datagram goes by a stream of its own.
             if state.len() <= bytes_max && room < state.len() {
@@ -256,10 +255,10 @@ impl Stream {
         });
         datagrams.extend(states.finish());
         tally.datagrams_out += datagrams.len() as u64;
-        bytes
+        (0, bytes)
     }
 
-    /// Adds states in their order, until the budget is spent or `add` has no room. Returns how many bytes were added.
+    /// Takes states in their order, until the budget is spent or `add` has no room. Returns how many were taken, and their bytes.
     #[inline]
     fn spend(
         &mut self,
@@ -268,18 +267,19 @@ impl Stream {
         mut budget: usize,
         tally: &mut Tally,
         mut add: impl FnMut(State) -> bool,
-    ) -> usize {
+    ) -> (usize, usize) {
         let mut by_grade = [0; 4];
+        let mut taken = due.len();
         for (done, due_now) in due.iter().enumerate() {
             // The last may be longer than what is left, which is a debt then: so a long one is not passed over for ever.
             if budget == 0 {
                 tally.states_over_budget += (due.len() - done) as u64;
-                self.view.not_sent(&due[done..], frame.tick);
+                taken = done;
                 break;
             }
             if !add(due_now.state) {
                 tally.states_without_room += (due.len() - done) as u64;
-                self.view.not_sent(&due[done..], frame.tick);
+                taken = done;
                 break;
             }
             let bytes = due_now.state.bytes();
@@ -287,11 +287,12 @@ impl Stream {
             by_grade[due_now.grade as usize] += bytes;
             self.view.sent(due_now, frame.tick);
         }
+        self.view.not_sent(&due[taken..], frame.tick);
         let [first, full, half, quarter] = by_grade;
         tally.bytes_states_full += (first + full) as u64;
         tally.bytes_states_half += half as u64;
         tally.bytes_states_quarter += quarter as u64;
-        first + full + half + quarter
+        (taken, first + full + half + quarter)
     }
 }
 
