@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use evertick_protocol::{Blocks, Frame, Snapshot, TopicFramesWriter};
+use proptest::prelude::*;
 
 use super::grade::distance;
 use super::*;
@@ -192,4 +193,57 @@ fn what_is_far_is_spread_over_the_ticks() {
     assert_eq!(send(7), 40);
     (8..12).for_each(|tick| _ = send(tick));
     assert!((12..52).map(send).all(|due| (1 + 9..=1 + 10).contains(&due)));
+}
+
+proptest! {
+    #[test]
+    fn a_topic_is_due_once_in_each_stretch(
+        phase in any::<u16>(),
+        // How many ticks have passed, which cells move, and how many states there is room for.
+        steps in prop::collection::vec((0..6u64, any::<u128>(), 0..200usize), 1..60),
+    ) {
+        const CELLS: u32 = 100;
+        let mut view = view(0);
+        view.phase = phase;
+        for cell in 0..CELLS {
+            view.enter(&entered(cell % 10 + cell / 10 * 1000, true, 0), true, 65_500);
+        }
+        // By topic, when it was sent last.
+        let mut sent = vec![None; CELLS as usize];
+        let (mut tick, mut scratch) = (65_500, Scratch::default());
+        for (elapsed, moves, room) in steps {
+            tick += elapsed;
+            let mut topics = TopicFramesWriter::new();
+            for (index, topic) in view.topics.iter().enumerate().filter(|(index, _)| moves >> index & 1 == 1) {
+                topics.states(topic.id, 1);
+                topics.state(0, 1, &[index as u8; 4]);
+            }
+            let frame = Frame { tick, topics: topics.finish(), ..Frame::default() };
+            // Grades stay as they are: those of the tenth by their distance, which is not looked at again.
+            (view.stale, view.graded) = (false, tick);
+            if sent.iter().all(Option::is_none) {
+                for (index, topic) in view.topics.iter_mut().enumerate() {
+                    topic.grade = [Grade::First, Grade::Full, Grade::Half, Grade::Quarter].get(index % 4).copied();
+                }
+                view.make_plan();
+            }
+            let bytes = due(&mut view, &frame, &mut scratch);
+            let found: Vec<_> = scratch.due.iter().map(|due| due.topic).collect();
+            let expected = (0..CELLS).filter(|index| {
+                let topic = view.topics[*index as usize];
+                let offset = u64::from(phase) + u64::from(topic.id.0);
+                let stretch = |tick: u64| (tick + offset) / u64::from(topic.grade.map_or(1, Grade::interval));
+                let is_new = sent[*index as usize].is_none_or(|sent| stretch(sent) != stretch(tick));
+                moves >> index & 1 == 1 && (is_new || *index % 4 < 2)
+            });
+            prop_assert_eq!(&found, &expected.collect::<Vec<_>>());
+            prop_assert_eq!(bytes, 4 * found.len());
+            let (now, later) = scratch.due.split_at(scratch.due.len().min(room));
+            for due in now {
+                view.sent(due, tick);
+                sent[due.topic as usize] = Some(tick);
+            }
+            view.not_sent(later, tick);
+        }
+    }
 }

@@ -35,13 +35,18 @@ pub(crate) fn write<'row>(
             numbers(out, keys, column, count, row, Form::of(*lane));
         }
         ColumnKind::Quantized { wide, lanes, quantizer } => {
-            let fits = (0..*lanes).all(|index| {
+            let start = out.len();
+            out.push(PACKED);
+            let fit = (0..*lanes).all(|index| {
                 let at = column.offset + index * if *wide { 8 } else { 4 };
-                gather_multiples(keys, *wide, quantizer, at, count, row)
+                let range = gather_multiples(keys, *wide, quantizer, at, count, row);
+                range.is_some_and(|range| {
+                    pack_lane(out, keys, range, Form::Multiple);
+                    true
+                })
             });
-            if fits {
-                packed(out, keys, count, Form::Multiple);
-            } else {
+            if !fit {
+                out.truncate(start);
                 raw(out, column, count, row);
             }
         }
@@ -96,7 +101,8 @@ fn gather_integers<'row>(
     }
 }
 
-/// Whether all values could be quantized.
+/// Replaces `keys` by one lane's multiples, and returns the smallest and the largest; `None` when not all values can be quantized.
+#[inline]
 fn gather_multiples<'row>(
     keys: &mut Vec<i64>,
     wide: bool,
@@ -104,20 +110,23 @@ fn gather_multiples<'row>(
     at: usize,
     count: usize,
     row: &impl Fn(usize) -> &'row [u8],
-) -> bool {
-    let mut fits = true;
+) -> Option<(i64, i64)> {
+    let (mut low, mut high, mut fit) = (i64::MAX, i64::MIN, true);
     let mut quantize = |value| {
         let multiple = quantizer.quantize(value);
-        fits &= multiple.is_some();
-        multiple.unwrap_or(0)
+        fit &= multiple.is_some();
+        let multiple = multiple.unwrap_or(0);
+        (low, high) = (low.min(multiple), high.max(multiple));
+        multiple
     };
     let rows = (0..count).map(row);
+    keys.clear();
     if wide {
         keys.extend(rows.map(|row| quantize(f64::from_le_bytes(lane_at(row, at)))));
     } else {
         keys.extend(rows.map(|row| quantize(f32::from_le_bytes(lane_at(row, at)).into())));
     }
-    fits
+    fit.then_some((low, high))
 }
 
 /// What the keys of a column stand for.
@@ -169,35 +178,38 @@ fn numbers<'row>(
         out.push(VARINT);
         keys.iter().for_each(|key| put::varint(out, form.varint(*key)));
     } else {
-        packed(out, keys, count, form);
+        out.push(PACKED);
+        keys.chunks_exact(count).for_each(|lane| pack_lane(out, lane, range_of(lane), form));
     }
 }
 
-/// Writes `keys`, `count` of each lane, by their differences to the lane's smallest.
+/// Writes one lane's keys, the smallest and the largest of which are these, by their differences to the smallest.
 #[inline]
-fn packed(out: &mut Vec<u8>, keys: &[i64], count: usize, form: Form) {
-    out.push(PACKED);
-    for lane in keys.chunks_exact(count) {
-        let (low, width) = frame_of(lane);
-        out.push(width as u8);
-        put::varint(out, form.varint(low));
-        bits::pack(out, width, lane.iter().map(|key| key.wrapping_sub(low) as u64));
-    }
+fn pack_lane(out: &mut Vec<u8>, keys: &[i64], (low, high): (i64, i64), form: Form) {
+    let width = width_of(low, high);
+    out.push(width as u8);
+    put::varint(out, form.varint(low));
+    bits::pack(out, width, keys.iter().map(|key| key.wrapping_sub(low) as u64));
 }
 
 /// Bytes of a packed column; `None` when differences are too large for one.
 fn packed_cost(keys: &[i64], count: usize, form: Form) -> Option<usize> {
     keys.chunks_exact(count).try_fold(0, |sum, lane| {
-        let (low, width) = frame_of(lane);
+        let (low, high) = range_of(lane);
+        let width = width_of(low, high);
         let cost = 1 + varint_len(form.varint(low)) + bits::bytes_of(count, width);
         (width <= WIDTH_MAX).then_some(sum + cost)
     })
 }
 
-/// The smallest of `keys`, and the bits of the largest difference to it.
-#[inline]
-fn frame_of(keys: &[i64]) -> (i64, u32) {
+/// The smallest and the largest of `keys`.
+fn range_of(keys: &[i64]) -> (i64, i64) {
     let first = keys.first().copied().unwrap_or(0);
-    let (low, high) = keys.iter().fold((first, first), |(low, high), key| (low.min(*key), high.max(*key)));
-    (low, 64 - (high.wrapping_sub(low) as u64).leading_zeros())
+    keys.iter().fold((first, first), |(low, high), key| (low.min(*key), high.max(*key)))
+}
+
+/// The bits of the largest difference to the smallest.
+#[inline]
+fn width_of(low: i64, high: i64) -> u32 {
+    64 - (high.wrapping_sub(low) as u64).leading_zeros()
 }
