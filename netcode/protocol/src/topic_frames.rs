@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::block::BlockWriter;
 use crate::by_topic::ByTopic;
 use crate::frame::TopicId;
-use crate::spans::Spans;
+use crate::spans::{Span, Spans};
 
 /// So many bytes at once are copied of a state that has no more: most have not.
 const COPIED_BYTES: usize = 64;
@@ -95,6 +95,13 @@ impl State {
     }
 }
 
+impl From<Span> for State {
+    #[inline]
+    fn from(span: Span) -> Self {
+        Self { start: span.start, end: span.end() }
+    }
+}
+
 impl TopicFrames {
     /// What a topic says in order.
     #[inline]
@@ -105,14 +112,14 @@ impl TopicFrames {
     /// What moves in a topic.
     #[inline]
     pub fn states(&self, topic: TopicId) -> Option<States<'_>> {
-        let (start, end) = self.states.get(topic)?;
-        Some(match self.cut.get(topic) {
-            None => States::Whole(State { start, end }),
-            Some(Cut { first, count, parts_per_side }) => {
-                let parts = &self.parts[*first as usize..][..usize::from(*count)];
-                States::Cut { parts_per_side: *parts_per_side, parts }
-            }
-        })
+        let span = self.states.get(topic)?;
+        if span.is_cut() { self.parts_of(topic) } else { Some(States::Whole(span.into())) }
+    }
+
+    #[cold]
+    fn parts_of(&self, topic: TopicId) -> Option<States<'_>> {
+        let Cut { first, count, parts_per_side } = *self.cut.get(topic)?;
+        Some(States::Cut { parts_per_side, parts: &self.parts[first as usize..][..usize::from(count)] })
     }
 
     /// How many rows of a topic move; of more than 65,535, so many.
@@ -229,7 +236,7 @@ impl TopicFramesWriter {
     /// One of the parts, in one or several pieces, of the topic whose states were begun last: a state block of so many rows.
     ///
     /// # Panics
-    /// When no states were begun, or states of a topic with a higher number were added.
+    /// When no states were begun, states of a topic with a higher number were added, or all states together are more than 2 GiB.
     pub fn state(&mut self, part: u8, rows: u16, state: &[u8]) {
         self.append(part, rows, |out| out.extend_from_slice(state));
     }
@@ -248,16 +255,17 @@ impl TopicFramesWriter {
         let (topic, parts_per_side) = self.topic.expect("a topic's states were begun");
         let start = self.bytes.len();
         write(&mut self.bytes);
-        let state = State { start: start as u32, end: self.bytes.len() as u32 };
-        let before = self.states.add(topic, (state.start, state.end), rows);
+        let span = Span::new(start, self.bytes.len());
+        let before = self.states.add(topic, span, rows);
         if before.is_some() || part > 0 || parts_per_side > 1 {
+            self.states.cut(topic);
             let first = self.parts.len() as u32;
             let cut = self.cut.last_or(topic, || Cut { first, count: 0, parts_per_side });
             // What seemed to be all of the topic was a piece of it.
-            if let Some(((start, end), rows)) = before.filter(|_| cut.count == 0) {
-                self.parts.push(StatePart { state: State { start, end }, rows, part: 0 });
+            if let Some((span, rows)) = before.filter(|_| cut.count == 0) {
+                self.parts.push(StatePart { state: span.into(), rows, part: 0 });
             }
-            self.parts.push(StatePart { state, rows, part });
+            self.parts.push(StatePart { state: span.into(), rows, part });
             cut.count = (self.parts.len() as u32 - cut.first) as u16;
         }
     }
