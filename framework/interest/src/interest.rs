@@ -169,12 +169,12 @@ impl Interest {
                     continue;
                 }
                 for changes in [&rows.inserted, &rows.updated] {
-                    for (entity, mask, bytes) in changes.iter() {
-                        if topics.spots.get(entity).is_watched()
-                            && mask & spatial != 0
-                            && let Some(place) = world.place_in(rows.row, bytes)
+                    for (index, entity) in changes.entities().iter().enumerate() {
+                        if topics.spots.get(*entity).is_watched()
+                            && changes.masks()[index] & spatial != 0
+                            && let Some(place) = world.place_in(rows.row, changes.row(index))
                         {
-                            sessions.moved(entity, place, world, topics, rules);
+                            sessions.moved(*entity, place, world, topics, rules);
                         }
                     }
                 }
