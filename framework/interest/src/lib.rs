@@ -33,6 +33,7 @@ mod encode;
 mod focus;
 mod interest;
 mod moving;
+mod numbers;
 mod query;
 mod reconcile;
 mod roster;

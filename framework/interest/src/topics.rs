@@ -10,10 +10,10 @@ use hashbrown::HashMap;
 
 use crate::dirty::DirtyRows;
 use crate::moving::Moving;
+use crate::numbers::Numbers;
 use crate::rules::{Class, Rule, Rules};
-use crate::slots::Slots;
 use crate::spots::Spots;
-use crate::topic::{Happened, KnownRow, TOPICS_MAX, Topic, TopicKey, Touch};
+use crate::topic::{Happened, KnownRow, Topic, TopicKey, Touch};
 
 /// The numbers of topics.
 ///
@@ -62,8 +62,8 @@ impl ByKey {
 pub(crate) struct Topics {
     by_key: ByKey,
     /// By topic number.
-    list: Vec<Option<Topic>>,
-    numbers: Slots,
+    list: Vec<Option<Box<Topic>>>,
+    numbers: Numbers,
     /// Topics that the next frame looks at.
     queue: Vec<TopicId>,
     /// Topics whose last subscriber went, since the last frame.
@@ -82,7 +82,6 @@ pub(crate) struct Topics {
     tick: u64,
     /// The time of the last frame.
     pub(crate) now: Timestamp,
-    rest: Duration,
 }
 
 impl Topics {
@@ -91,7 +90,7 @@ impl Topics {
         Self {
             by_key: ByKey::default(),
             list: Vec::new(),
-            numbers: Slots::default(),
+            numbers: Numbers::new(rest),
             queue: Vec::new(),
             idle: Vec::new(),
             classes: Vec::new(),
@@ -101,7 +100,6 @@ impl Topics {
             cached: VecDeque::new(),
             tick: 0,
             now: Timestamp(0),
-            rest,
         }
     }
 
@@ -150,15 +148,15 @@ impl Topics {
     }
 
     fn make(&mut self, key: TopicKey, rules: &Rules) -> TopicId {
-        let number = self.numbers.allocate(self.now, self.rest, TOPICS_MAX);
-        let id = TopicId(number.expect("sessions are far too few for so many topics"));
+        let id = self.numbers.allocate(&key, self.now);
+        let id = id.expect("sessions are far too few for so many topics");
         if id.0 as usize >= self.list.len() {
             self.list.resize_with(id.0 as usize + 1, || None);
             self.classes.resize(id.0 as usize + 1, None);
             self.moving.reach(id);
         }
         self.classes[id.0 as usize] = Some(key.class());
-        self.list[id.0 as usize] = Some(Topic::new(key, rules.columns(key.class()).len()));
+        self.list[id.0 as usize] = Some(Topic::new(key, rules.columns(key.class()).len()).into());
         self.by_key.insert(key, id);
         id
     }
@@ -260,7 +258,7 @@ impl Topics {
                 self.classes[id.0 as usize] = None;
                 self.moving.forget(id);
                 self.by_key.remove(&topic.key);
-                self.numbers.free(id.0, self.now);
+                self.numbers.free(&topic.key, id, self.now);
             }
         }
     }

@@ -70,6 +70,8 @@ struct Crowd {
     gateway: GatewayHandle,
     _inbox: mpsc::Receiver<IngressBatch>,
     sessions: Vec<(SessionId, [f32; 2])>,
+    /// Ascending.
+    topics: Vec<TopicId>,
     number: u64,
     next: Instant,
 }
@@ -107,19 +109,21 @@ impl Crowd {
                 }
             }
         }
-        Ok(Self { gateway, _inbox: inbox, sessions, number: 0, next: Instant::now() })
+        let mut topics: Vec<_> = (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| topic([x, y]))).collect();
+        topics.sort_unstable();
+        Ok(Self { gateway, _inbox: inbox, sessions, topics, number: 0, next: Instant::now() })
     }
 
     fn tick(&mut self) {
         let number = self.number;
         self.number += 1;
         let mut writer = TopicFramesWriter::new();
-        for topic in 0..SIDE * SIDE {
-            if topic % SAYS == number as u32 % SAYS {
+        for topic in &self.topics {
+            if topic.0 % SAYS == number as u32 % SAYS {
                 let ordered = Some(Bytes::from_static(&STATE));
-                writer.blocks(TopicId(topic), Blocks { ordered, events: None });
+                writer.blocks(*topic, Blocks { ordered, events: None });
             }
-            writer.states(TopicId(topic), 1);
+            writer.states(*topic, 1);
             writer.state(0, ROWS, &STATE);
         }
         let mut frame = Frame {
@@ -161,9 +165,10 @@ fn cells(at: [f32; 2]) -> Vec<[u32; 2]> {
     all.filter(|[x, y]| away(*x, at[0]).hypot(away(*y, at[1])) < RADIUS).collect()
 }
 
-/// Neighbours have no neighbouring numbers.
+/// Squares of 8 by 8 cells have numbers in a row.
 const fn topic([x, y]: [u32; 2]) -> TopicId {
-    TopicId((y * SIDE + x) * 7_919 % (SIDE * SIDE))
+    let tile = y / 8 * SIDE.div_ceil(8) + x / 8;
+    TopicId(tile * 64 + y % 8 * 8 + x % 8)
 }
 
 fn entered(cell: [u32; 2]) -> Entered {

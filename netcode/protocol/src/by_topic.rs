@@ -65,6 +65,12 @@ impl<T> ByTopic<T> {
         self.values.get(word.before as usize + lower.count_ones() as usize)
     }
 
+    /// Which topics have a value of those whose numbers by [`BITS`] are `word`.
+    #[inline]
+    pub(crate) fn bits(&self, word: u32) -> u64 {
+        self.words.get(word as usize).map_or(0, |word| word.bits)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
@@ -101,6 +107,7 @@ mod tests {
         for topic in 0..6000 {
             let has = topics.contains(&topic);
             assert_eq!(map.get(TopicId(topic)).copied(), has.then_some(topic + 1));
+            assert_eq!(map.bits(topic / BITS) >> (topic % BITS) & 1 == 1, has);
         }
         let all: Vec<_> = map.iter().map(|(topic, value)| (topic.0, *value)).collect();
         assert_eq!(all, topics.map(|topic| (topic, topic + 1)));

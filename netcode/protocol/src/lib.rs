@@ -58,4 +58,6 @@ pub use schema::{RowCodec, WireSchema};
 pub use secret::SessionSecret;
 pub use server_message::{FrameMessage, Pong, ServerMessage, StateMessage, Welcome};
 pub use snapshot::Snapshot;
-pub use topic_frames::{Blocks, State, StatePart, States, TopicFrames, TopicFramesWriter};
+pub use topic_frames::{
+    Blocks, State, StatePart, States, TOPICS_PER_WORD, TopicFrames, TopicFramesWriter, WordStates,
+};

@@ -105,6 +105,13 @@ impl Spans {
         (span.end > 0).then_some(span)
     }
 
+    /// Which topics have one of those whose numbers by [`BITS`] are `word`, and where these are, by the rest.
+    #[inline]
+    pub(crate) fn word(&self, word: u32) -> Option<(u64, &[Span; BITS as usize])> {
+        let Word { bits, first } = *self.words.get(word as usize)?;
+        Some((bits, self.spans[first as usize..].first_chunk()?))
+    }
+
     /// All topics that have one, ascending.
     pub(crate) fn topics(&self) -> impl Iterator<Item = TopicId> {
         by_topic::topics(self.words.iter().map(|word| word.bits))
@@ -147,6 +154,10 @@ mod tests {
             let known = model.get(&topic).copied();
             assert_eq!(spans.rows(topic), known.map_or(0, |(_, rows)| rows));
             assert_eq!(spans.get(topic), known.map(|(span, _)| span));
+            let of_word = spans.word(topic.0 / BITS).and_then(|(bits, spans)| {
+                (bits >> (topic.0 % BITS) & 1 == 1).then(|| spans[(topic.0 % BITS) as usize])
+            });
+            assert_eq!(of_word, known.map(|(span, _)| span));
         }
         assert_eq!(spans.topics().collect::<Vec<_>>(), topics);
     }

@@ -6,9 +6,12 @@
 use bytes::Bytes;
 
 use crate::block::BlockWriter;
-use crate::by_topic::ByTopic;
+use crate::by_topic::{BITS, ByTopic};
 use crate::frame::TopicId;
 use crate::spans::{Span, Spans};
+
+/// So many topics share a word of bits.
+pub const TOPICS_PER_WORD: u32 = BITS;
 
 /// So many bytes at once are copied of a state that has no more: most have not.
 const COPIED_BYTES: usize = 64;
@@ -87,6 +90,28 @@ pub struct StatePart {
     pub part: u8,
 }
 
+/// What moves in [`TOPICS_PER_WORD`] topics whose numbers follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct WordStates<'f> {
+    bits: u64,
+    spans: Option<&'f [Span; TOPICS_PER_WORD as usize]>,
+}
+
+impl WordStates<'_> {
+    /// The topics in which something moves, a bit for each.
+    #[inline]
+    pub const fn topics(&self) -> u64 {
+        self.bits
+    }
+
+    /// All that moves in the topic of this bit, if it is in one state.
+    #[inline]
+    pub fn whole(&self, bit: u32) -> Option<State> {
+        let span = self.spans?[bit as usize % TOPICS_PER_WORD as usize];
+        (self.bits >> bit & 1 == 1 && !span.is_cut()).then(|| span.into())
+    }
+}
+
 impl State {
     /// How many bytes the block has.
     #[inline]
@@ -120,6 +145,19 @@ impl TopicFrames {
     fn parts_of(&self, topic: TopicId) -> Option<States<'_>> {
         let Cut { first, count, parts_per_side } = *self.cut.get(topic)?;
         Some(States::Cut { parts_per_side, parts: &self.parts[first as usize..][..usize::from(count)] })
+    }
+
+    /// The topics that say something in order, a bit for each of those whose numbers by [`TOPICS_PER_WORD`] are `word`.
+    #[inline]
+    pub fn word_blocks(&self, word: u32) -> u64 {
+        self.blocks.bits(word)
+    }
+
+    /// What moves in the topics whose numbers by [`TOPICS_PER_WORD`] are `word`.
+    #[inline]
+    pub fn word_states(&self, word: u32) -> WordStates<'_> {
+        let word = self.states.word(word);
+        WordStates { bits: word.map_or(0, |(bits, _)| bits), spans: word.map(|(_, spans)| spans) }
     }
 
     /// How many rows of a topic move; of more than 65,535, so many.

@@ -5,10 +5,10 @@
 use std::cmp::Reverse;
 
 use bytes::Bytes;
-use evertick_protocol::{Blocks, Frame, State, StatePart, States};
+use evertick_protocol::{Blocks, Frame, State, StatePart, States, TOPICS_PER_WORD};
 
 use super::grade::{Grade, Placed};
-use super::{Content, Details, ON_TIME, Part, ShortTick, Topic, View, late_since, long_ago, plan};
+use super::{Content, Details, ON_TIME, Part, ShortTick, Topic, View, late_since, long_ago};
 
 /// More than any age scores.
 const FIRST: u32 = 1 << 20;
@@ -19,8 +19,10 @@ const PARTS_MAX: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due {
     pub(crate) state: State,
-    pub(super) topic: u32,
+    /// The topic: its word in the plan times [`TOPICS_PER_WORD`], and its bit in that.
+    topic: u32,
     of: Of,
+    /// Its grade; of what is [`Grade::First`] it may say [`Grade::Full`].
     pub(crate) grade: Grade,
 }
 
@@ -54,8 +56,12 @@ impl View {
         mut tell: impl FnMut(Option<&'f Bytes>, &'f Blocks),
     ) -> usize {
         self.refresh(frame, &mut scratch.placed);
-        for topic in &self.topics {
-            if let Some(blocks) = frame.topics.blocks(topic.id) {
+        for word in &self.plan.words {
+            let mut say = frame.topics.word_blocks(word.number) & word.topics;
+            while say != 0 {
+                let topic = self.topics[word.index(say.trailing_zeros())];
+                say &= say - 1;
+                let Some(blocks) = frame.topics.blocks(topic.id) else { continue };
                 match topic.content {
                     Content::Behind => {}
                     Content::Live => tell(blocks.ordered.as_ref(), blocks),
@@ -71,6 +77,7 @@ impl View {
     }
 
     /// Leaves the states that are due in `found`, and returns how many bytes they are.
+    // Within its caller too few registers are left for the loop.
     #[inline(never)]
     fn find_due(&mut self, frame: &Frame, found: &mut Vec<Due>) -> usize {
         found.clear();
@@ -78,49 +85,51 @@ impl View {
         self.looked = frame.tick;
         let tick = (frame.tick as ShortTick).wrapping_add(self.phase);
         let mut bytes = 0;
-        for number in 0..self.plan.words() {
-            let (mut due, late) = self.plan.due(number, tick, elapsed);
-            let mut without_states = 0;
-            found.reserve(plan::BITS);
+        for number in 0..self.plan.words.len() {
+            let word = &mut self.plan.words[number];
+            let states = frame.topics.word_states(word.number);
+            let due = word.due(tick, elapsed) | word.late;
+            // Who has nothing to say is due until it has.
+            let late = std::mem::replace(&mut word.late, due & !states.topics());
+            let mut new = word.late & !late;
+            while new != 0 {
+                self.topics[word.index(new.trailing_zeros())].late = late_since(frame.tick as ShortTick);
+                new &= new - 1;
+            }
+            let ((half, quarter), cut) = (word.slower(), word.cut);
+            let first = number as u32 * TOPICS_PER_WORD;
+            let mut due = due & states.topics();
+            found.reserve(TOPICS_PER_WORD as usize);
             while due != 0 {
-                let index = number * plan::BITS + due.trailing_zeros() as usize;
-                let bit = due & due.wrapping_neg();
-                due ^= bit;
-                let topic = &self.topics[index];
-                let of = if late & bit == 0 { Of::Topic } else { Of::Late };
-                match (frame.topics.states(topic.id), topic.grade) {
-                    (None, _) => without_states |= bit,
-                    (Some(States::Whole(state)), Some(grade)) => {
+                let bit = due.trailing_zeros();
+                due &= due - 1;
+                let has = |bits: u64| bits >> bit & 1 == 1;
+                let of = if has(late) { Of::Late } else { Of::Topic };
+                match states.whole(bit) {
+                    Some(state) if !has(cut) => {
+                        let grade = match () {
+                            () if has(half) => Grade::Half,
+                            () if has(quarter) => Grade::Quarter,
+                            () => Grade::Full,
+                        };
                         bytes += state.bytes();
-                        found.push(Due { state, topic: index as u32, of, grade });
+                        found.push(Due { state, topic: first + bit, of, grade });
                     }
-                    (Some(states), _) => bytes += self.find_parts(frame.tick, (index, of), states, found),
+                    _ => bytes += self.find_parts(frame, first + bit, of, found),
                 }
             }
-            // Who has nothing to say is due until it has.
-            let mut new = without_states & !late;
-            while new != 0 {
-                let index = number * plan::BITS + new.trailing_zeros() as usize;
-                new &= new - 1;
-                self.topics[index].late = late_since(frame.tick as ShortTick);
-            }
-            self.plan.set_late(number, without_states);
         }
         bytes
     }
 
     /// The same, of a topic whose state is in pieces, or was.
     #[cold]
-    fn find_parts(
-        &mut self,
-        tick: u64,
-        (index, of): (usize, Of),
-        states: States<'_>,
-        found: &mut Vec<Due>,
-    ) -> usize {
-        let (tick, before) = (tick as ShortTick, found.len());
+    fn find_parts(&mut self, frame: &Frame, at: u32, of: Of, found: &mut Vec<Due>) -> usize {
+        let (tick, before) = (frame.tick as ShortTick, found.len());
+        let index = self.plan.index(at);
         let (topic, details) = (&mut self.topics[index], &mut self.details[index]);
-        let mut add = |state, of, grade| found.push(Due { state, topic: index as u32, of, grade });
+        let Some(states) = frame.topics.states(topic.id) else { return 0 };
+        let mut add = |state, of, grade| found.push(Due { state, topic: at, of, grade });
         match states {
             States::Whole(state) => {
                 self.stale |= topic.prepare(details, 1, &[], tick);
@@ -128,7 +137,7 @@ impl View {
             }
             States::Cut { parts_per_side, parts } => {
                 self.stale |= topic.prepare(details, parts_per_side, parts, tick);
-                let offset = self.phase.wrapping_add(topic.id.0 as ShortTick);
+                let offset = self.phase.wrapping_add(topic.offset());
                 for StatePart { state, part, .. } in parts.iter().copied() {
                     if let Some(grade) = topic.grade {
                         add(state, of, grade);
@@ -144,28 +153,39 @@ impl View {
         found[before..].iter().map(|due| due.state.bytes()).sum()
     }
 
+    /// The place of the topic of a state that is due.
+    pub(super) fn index_of(&self, due: &Due) -> usize {
+        self.plan.index(due.topic)
+    }
+
     /// A state that [`Self::look`] found has been sent with the frame of `tick`.
     #[inline]
     pub(crate) fn sent(&mut self, due: &Due, tick: u64) {
+        if due.of != Of::Topic {
+            self.sent_late(due, tick);
+        }
+    }
+
+    fn sent_late(&mut self, due: &Due, tick: u64) {
+        let index = self.index_of(due);
         match due.of {
-            Of::Topic => {}
-            Of::Late => self.topics[due.topic as usize].late = ON_TIME,
-            Of::Part(part) => {
-                self.details[due.topic as usize].parts[usize::from(part)].sent = tick as ShortTick;
-            }
+            Of::Part(part) => self.details[index].parts[usize::from(part)].sent = tick as ShortTick,
+            _ => self.topics[index].late = ON_TIME,
         }
     }
 
     /// These states that it found have not been sent with it.
     pub(crate) fn not_sent(&mut self, due: &[Due], tick: u64) {
         for due in due {
-            let topic = due.topic as usize;
             match due.of {
-                Of::Topic => self.topics[topic].late = late_since(tick as ShortTick),
+                Of::Topic => {
+                    let index = self.index_of(due);
+                    self.topics[index].late = late_since(tick as ShortTick);
+                }
                 Of::Late => {}
                 Of::Part(_) => continue,
             }
-            self.plan.add_late(topic);
+            self.plan.add_late(due.topic);
         }
     }
 
@@ -186,13 +206,14 @@ impl View {
     /// quarters.
     #[inline]
     fn score(&self, due: &Due, tick: ShortTick) -> u32 {
-        let topic = due.topic as usize;
+        let index = self.index_of(due);
+        let topic = &self.topics[index];
         let age = match due.of {
             Of::Topic => due.grade.interval(),
-            Of::Late => tick.wrapping_sub(self.topics[topic].late).saturating_add(due.grade.interval()),
-            Of::Part(part) => tick.wrapping_sub(self.details[topic].parts[usize::from(part)].sent),
+            Of::Late => tick.wrapping_sub(topic.late).saturating_add(due.grade.interval()),
+            Of::Part(part) => tick.wrapping_sub(self.details[index].parts[usize::from(part)].sent),
         };
-        let first = if due.grade == Grade::First { FIRST } else { 0 };
+        let first = if topic.grade.unwrap_or(due.grade) == Grade::First { FIRST } else { 0 };
         first + ((u32::from(age) * 4) >> due.grade.shift())
     }
 }

@@ -3,10 +3,10 @@
 //! A topic is *behind* when the session sees it and was not sent all of it. Nothing of it is sent then, until the host has been asked for
 //! its snapshot and the snapshot has been sent: the nearest first, as the session's byte budget allows.
 //!
-//! Hot: runs for each session and frame. Which topics are due in which ticks are bits ([`plan`]). What a frame has to look at of a topic that it
-//! says nothing of is 8 bytes in one array; with thousands of sessions nothing of it is in the near caches when its session's turn
-//! comes, so what counts is how few lines that are. Everything else about topics stands apart, and is touched when topics come and
-//! go, when parts are graded ([`grade`]), and by topics that are cut to parts.
+//! Hot: runs for each session and frame. Which topics there are, and which are due in which ticks, are bits ([`plan`]); with thousands of
+//! sessions nothing of it is in the near caches when its session's turn comes, so what counts is how few lines that are. Everything else
+//! about topics stands apart, and is touched when topics come and go, when parts are graded ([`grade`]), by topics that say something in
+//! order or are late, and by those that are cut to parts.
 
 mod behind;
 mod due;
@@ -50,7 +50,7 @@ pub(crate) struct View {
     viewpoint: Option<Viewpoint>,
 }
 
-/// What frames look at of a topic that a session sees.
+/// A topic that a session sees.
 #[derive(Clone, Copy, Debug)]
 struct Topic {
     id: TopicId,
@@ -111,13 +111,9 @@ impl View {
         self.graded
     }
 
-    /// Looks at the topics, one in 64 bytes, and makes nothing of them.
+    /// Looks at what a frame will need of the topics, and makes nothing of it.
     pub(crate) fn touch_topics(&self) -> u64 {
-        let step = 64 / size_of::<Topic>();
-        self.topics
-            .iter()
-            .step_by(step)
-            .fold(self.plan.touch(), |sum: u64, topic| sum.wrapping_add(topic.late.into()))
+        self.plan.touch()
     }
 
     /// A topic is seen no more.

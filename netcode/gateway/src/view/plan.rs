@@ -3,73 +3,89 @@
 //! A topic that is due every second or fourth tick is due once in each stretch of so many ticks. Where the stretches begin differs from
 //! topic to topic, and from session to session, so that a session's ticks are alike, and a tick's sessions.
 //!
-//! Hot: a frame takes a few words of bits, and looks at no topic that is not due. What is due and not sent stays due: it is *late*.
+//! Hot: a frame takes the words of its tick, and what is of no use in them is not looked at. There is a word for topics whose numbers lie
+//! together, as those of neighbouring cells do: what a session sees is in few. What is due and not sent stays due: it is *late*.
+
+use evertick_protocol::{TOPICS_PER_WORD, TopicId};
 
 use super::{Content, Grade, ON_TIME, ShortTick, Topic, View};
 
-/// Topics of a word.
-pub(super) const BITS: usize = u64::BITS as usize;
 /// After so many ticks it begins again.
 const TICKS: usize = Grade::Quarter.interval() as usize;
 
 /// When the topics of a view are due.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    words: Vec<Word>,
+    /// By number.
+    pub(super) words: Vec<Word>,
 }
 
-/// 64 topics.
+/// The topics of a view whose numbers by [`TOPICS_PER_WORD`] are the same. One line of a cache.
 #[derive(Clone, Copy, Debug, Default)]
-struct Word {
+#[repr(align(64))]
+pub(super) struct Word {
+    pub(super) number: u32,
+    /// The place in the view of the first.
+    first: u32,
+    /// All of them.
+    pub(super) topics: u64,
     /// By a tick's number, modulo [`TICKS`]: those that are due in it.
     due: [u64; TICKS],
-    /// Those that are with each frame, should a tick have several.
-    each: u64,
     /// Those that were due and not sent.
-    late: u64,
+    pub(super) late: u64,
+    /// Those without a grade: some part of them may be due in each tick.
+    pub(super) cut: u64,
 }
+
+const _: () = assert!(size_of::<Word>() == 64, "it is one line");
 
 impl Plan {
     /// Looks at it, and makes nothing of it.
     pub(super) fn touch(&self) -> u64 {
-        self.words.first().map_or(0, |word| word.late)
+        self.words.iter().fold(0, |sum, word| sum.wrapping_add(word.late))
     }
 
-    /// How many words it has.
-    pub(super) fn words(&self) -> usize {
-        self.words.len()
+    /// The place in the view of a topic: `at` is its word times [`TOPICS_PER_WORD`], and its bit in that.
+    pub(super) fn index(&self, at: u32) -> usize {
+        self.words[(at / TOPICS_PER_WORD) as usize].index(at % TOPICS_PER_WORD)
     }
 
-    /// Of word `number`: the topics that are due with the frame of `tick`, so many ticks after the frame before; and which of them are late.
-    #[inline]
-    pub(super) fn due(&self, number: usize, tick: ShortTick, elapsed: u64) -> (u64, u64) {
-        let word = &self.words[number];
-        let due =
-            if elapsed == 1 { word.due[usize::from(tick) % TICKS] } else { word.due_since(tick, elapsed) };
-        (due | word.late, word.late)
-    }
-
-    /// Those of word `number` that are due and were not sent.
-    #[inline]
-    pub(super) fn set_late(&mut self, number: usize, late: u64) {
-        self.words[number].late = late;
-    }
-
-    /// That topic is due and was not sent.
-    pub(super) fn add_late(&mut self, topic: usize) {
-        self.words[topic / BITS].late |= 1 << (topic % BITS);
+    /// A topic, which is given in the same way, is due and was not sent.
+    pub(super) fn add_late(&mut self, at: u32) {
+        self.words[(at / TOPICS_PER_WORD) as usize].late |= 1 << (at % TOPICS_PER_WORD);
     }
 }
 
 impl Word {
-    /// Those that are due in the last of so many ticks, and were not in those before.
+    /// The place in the view of the topic of this bit.
+    #[inline]
+    pub(super) const fn index(&self, bit: u32) -> usize {
+        self.first as usize + (self.topics & ((1 << bit) - 1)).count_ones() as usize
+    }
+
+    /// Those that are due with the frame of `tick`, so many ticks after the frame before, but for those that are late.
+    #[inline]
+    pub(super) fn due(&self, tick: ShortTick, elapsed: u64) -> u64 {
+        if elapsed == 1 { self.due[usize::from(tick) % TICKS] } else { self.due_since(tick, elapsed) }
+    }
+
+    /// Those that are due in the last of so many ticks, and were not in those before. In a tick with several frames, what is due each tick is
+    /// due with each.
     #[cold]
     fn due_since(&self, tick: ShortTick, ticks: u64) -> u64 {
         let of_tick = |before| self.due[usize::from(tick.wrapping_sub(before)) % TICKS];
         match ticks {
-            0 => self.each,
+            0 => self.due.iter().fold(u64::MAX, |all, due| all & due),
             _ => (0..ticks.min(TICKS as u64) as ShortTick).fold(0, |all, before| all | of_tick(before)),
         }
+    }
+
+    /// Those that are due every second tick, and every fourth.
+    #[inline]
+    pub(super) const fn slower(&self) -> (u64, u64) {
+        let [a, b, c, d] = self.due;
+        let (each, second) = (a & b, a & c | b & d);
+        (second & !each, (a | b | c | d) & !second)
     }
 }
 
@@ -79,23 +95,26 @@ impl View {
         self.unplanned = false;
         let words = &mut self.plan.words;
         words.clear();
-        words.extend(self.topics.chunks(BITS).map(|topics| {
-            let mut word = Word::default();
-            for (bit, topic) in
-                topics.iter().enumerate().filter(|(_, topic)| topic.content != Content::Behind)
-            {
-                let bit = 1 << bit;
-                let interval = topic.interval();
-                let first = usize::from(topic.id.0 as ShortTick % interval);
-                // A tick is one of its when both numbers together are a multiple of the interval.
-                for (tick, due) in word.due.iter_mut().enumerate() {
-                    *due |= if (tick + first) % usize::from(interval) == 0 { bit } else { 0 };
-                }
-                word.each |= if interval == 1 { bit } else { 0 };
-                word.late |= if topic.late == ON_TIME { 0 } else { bit };
+        for (index, topic) in self.topics.iter().enumerate() {
+            let TopicId(id) = topic.id;
+            let number = id / TOPICS_PER_WORD;
+            if words.last().is_none_or(|word| word.number != number) {
+                words.push(Word { number, first: index as u32, ..Word::default() });
             }
-            word
-        }));
+            let Some(word) = words.last_mut() else { continue };
+            let bit = 1 << (id % TOPICS_PER_WORD);
+            word.topics |= bit;
+            if topic.content == Content::Behind {
+                continue;
+            }
+            let (interval, offset) = (topic.interval(), topic.offset());
+            // A tick is one of its when both together are a multiple of the interval.
+            for (tick, due) in (0..).zip(&mut word.due) {
+                *due |= if offset.wrapping_add(tick) % interval == 0 { bit } else { 0 };
+            }
+            word.cut |= if topic.grade.is_none() { bit } else { 0 };
+            word.late |= if topic.late == ON_TIME { 0 } else { bit };
+        }
     }
 }
 
@@ -103,5 +122,11 @@ impl Topic {
     /// Ticks from one time it is due to the next. When it has no grade, some part of it may be due in each.
     fn interval(&self) -> ShortTick {
         self.grade.map_or(1, Grade::interval)
+    }
+
+    /// By how much its stretches begin earlier. Cells in a row have numbers in a row, and rows follow each other by eight: so what is due
+    /// together lies askew.
+    pub(super) const fn offset(&self) -> ShortTick {
+        (self.id.0 + (self.id.0 >> 3)) as ShortTick
     }
 }

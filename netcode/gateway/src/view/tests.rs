@@ -46,7 +46,7 @@ fn sent(view: &mut View, cells: u32, rows: u16, bytes_max: usize) -> Vec<u32> {
         view.most_urgent_first(due, tick, bytes, bytes_max);
         let (now, later) = due.split_at(due.len().min(bytes_max / 100));
         for due in now {
-            sent[due.topic as usize] += u32::from(tick >= 100);
+            sent[view.index_of(due)] += u32::from(tick >= 100);
             view.sent(due, tick);
         }
         view.not_sent(later, tick);
@@ -228,10 +228,10 @@ proptest! {
                 view.make_plan();
             }
             let bytes = due(&mut view, &frame, &mut scratch);
-            let found: Vec<_> = scratch.due.iter().map(|due| due.topic).collect();
+            let found: Vec<_> = scratch.due.iter().map(|due| view.index_of(due) as u32).collect();
             let expected = (0..CELLS).filter(|index| {
                 let topic = view.topics[*index as usize];
-                let offset = u64::from(phase) + u64::from(topic.id.0);
+                let offset = u64::from(phase) + u64::from(topic.offset());
                 let stretch = |tick: u64| (tick + offset) / u64::from(topic.grade.map_or(1, Grade::interval));
                 let is_new = sent[*index as usize].is_none_or(|sent| stretch(sent) != stretch(tick));
                 moves >> index & 1 == 1 && (is_new || *index % 4 < 2)
@@ -241,7 +241,7 @@ proptest! {
             let (now, later) = scratch.due.split_at(scratch.due.len().min(room));
             for due in now {
                 view.sent(due, tick);
-                sent[due.topic as usize] = Some(tick);
+                sent[view.index_of(due)] = Some(tick);
             }
             view.not_sent(later, tick);
         }
