@@ -8,6 +8,7 @@ use bytes::Bytes;
 use evertick_protocol::{Blocks, Frame, State, StatePart, States, TOPICS_PER_WORD};
 
 use super::grade::{Grade, Placed};
+use super::plan::bits;
 use super::{Content, Details, ON_TIME, Part, ShortTick, Topic, View, late_since, long_ago};
 
 /// More than any age scores.
@@ -57,10 +58,8 @@ impl View {
     ) -> usize {
         self.refresh(frame, &mut scratch.placed);
         for word in &self.plan.words {
-            let mut say = frame.topics.word_blocks(word.number) & word.topics;
-            while say != 0 {
-                let topic = self.topics[word.index(say.trailing_zeros())];
-                say &= say - 1;
+            for bit in bits(frame.topics.word_blocks(word.number) & word.topics) {
+                let topic = self.topics[word.index(bit)];
                 let Some(blocks) = frame.topics.blocks(topic.id) else { continue };
                 match topic.content {
                     Content::Behind => {}
@@ -91,18 +90,13 @@ impl View {
             let due = word.due(tick, elapsed) | word.late;
             // Who has nothing to say is due until it has.
             let late = std::mem::replace(&mut word.late, due & !states.topics());
-            let mut new = word.late & !late;
-            while new != 0 {
-                self.topics[word.index(new.trailing_zeros())].late = late_since(frame.tick as ShortTick);
-                new &= new - 1;
+            for bit in bits(word.late & !late) {
+                self.topics[word.index(bit)].late = late_since(frame.tick as ShortTick);
             }
             let ((half, quarter), cut) = (word.slower(), word.cut);
             let first = number as u32 * TOPICS_PER_WORD;
-            let mut due = due & states.topics();
             found.reserve(TOPICS_PER_WORD as usize);
-            while due != 0 {
-                let bit = due.trailing_zeros();
-                due &= due - 1;
+            for bit in bits(due & states.topics()) {
                 let has = |bits: u64| bits >> bit & 1 == 1;
                 let of = if has(late) { Of::Late } else { Of::Topic };
                 match states.whole(bit) {
