@@ -14,9 +14,8 @@ use crate::{Result, codegen};
 
 /// How long the server may take to compile the module and open its port.
 const START_MAX: Duration = Duration::from_secs(60);
-/// Late ticks beyond this share are a world that misbehaves. Below it, the machine may have been busy with something else: in a short run, two
-/// pauses of its disk or its host.
-const LATE_SHARE_MAX: f64 = 0.05;
+/// Late ticks beyond this share are a world that misbehaves.
+const LATE_SHARE_MAX: f64 = 0.01;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
