@@ -219,7 +219,7 @@ proptest! {
                 topics.state(0, 1, &[index as u8; 4]);
             }
             let frame = Frame { tick, topics: topics.finish(), ..Frame::default() };
-            // Grades stay as they are: those of the tenth by their distance, which is not looked at again.
+            // Grades are given here, and distances not looked at again.
             (view.stale, view.graded) = (false, tick);
             if sent.iter().all(Option::is_none) {
                 for (index, topic) in view.topics.iter_mut().enumerate() {
