@@ -207,7 +207,8 @@ impl Encode<'_> {
     #[inline]
     fn moving_rows(&mut self, (id, class): (TopicId, Class), moving: &Moving, rows: &[Mover]) {
         let of = self.rules.columns(class)[usize::from(rows[0].column)];
-        let all = moving.rows(of.latest.expect("a row that moves is of such a type"), id);
+        let latest = self.rules.of_column(class, rows[0].column).latest;
+        let all = moving.rows(latest.expect("a row that moves is of such a type"), id);
         let masks = rows.iter().map(|mover| all.mask(mover.fields));
         let sections = Sections::of(masks, self.encoder.schema.row(of.wire.into()).all_fields);
         if let [section] = sections.masks() {

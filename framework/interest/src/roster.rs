@@ -1,7 +1,7 @@
 //! Which entities a topic's subscribers know, by which slots, and which rows of them.
 
 use crate::slots::Slots;
-use evertick_protocol::SLOTS_MAX;
+use evertick_protocol::{SLOTS_MAX, set_bits};
 use evertick_schema::{Duration, EntityId, Timestamp};
 
 /// The clients' knowledge of one topic, as of the last frame. Invariant: an entity has a slot exactly while
@@ -78,14 +78,10 @@ impl Roster {
     /// The columns known of the entity at `slot`, ascending.
     pub(crate) fn columns(&self, slot: u32) -> impl Iterator<Item = u16> + '_ {
         let start = slot as usize * self.words;
-        self.known[start..start + self.words].iter().enumerate().flat_map(|(index, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros())?;
-                left &= left - 1;
-                Some((index * 64) as u16 + bit as u16)
-            })
-        })
+        self.known[start..start + self.words]
+            .iter()
+            .enumerate()
+            .flat_map(|(index, word)| set_bits(*word).map(move |bit| (index * 64) as u16 + bit as u16))
     }
 
     /// Slots in use with their entities, by slot.

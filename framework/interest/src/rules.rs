@@ -163,8 +163,6 @@ pub(crate) enum Route {
 pub(crate) struct Column {
     pub(crate) wire: u16,
     pub(crate) row: RowId,
-    /// Its number among those whose updates go on the latest lane.
-    pub(crate) latest: Option<u16>,
 }
 
 /// A row type whose updates go on the latest lane.
@@ -221,7 +219,7 @@ impl Rules {
                 let mut rule = Rule { row: *id, column: 0, latest, audience, on_demand, detail };
                 let columns = &mut rules.columns[rule.class() as usize];
                 rule.column = columns.len() as u16;
-                columns.push(Column { wire: wire as u16, row: *id, latest });
+                columns.push(Column { wire: wire as u16, row: *id });
                 if let Some(number) = latest {
                     rules.latest[rule.class() as usize].push(Latest { number, column: rule.column });
                     rules.latest_types.push(*id);

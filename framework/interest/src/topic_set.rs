@@ -1,6 +1,6 @@
 //! A set of topics, as bits.
 
-use evertick_protocol::TopicId;
+use evertick_protocol::{TopicId, set_bits};
 
 const BITS: u32 = u64::BITS;
 
@@ -55,14 +55,10 @@ impl TopicSet {
 
     /// All topics, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = TopicId> + '_ {
-        self.words.iter().enumerate().flat_map(|(number, word)| {
-            let mut bits = *word;
-            std::iter::from_fn(move || {
-                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
-                bits &= bits - 1;
-                Some(TopicId(number as u32 * BITS + bit))
-            })
-        })
+        self.words
+            .iter()
+            .enumerate()
+            .flat_map(|(number, word)| set_bits(*word).map(move |bit| TopicId(number as u32 * BITS + bit)))
     }
 }
 

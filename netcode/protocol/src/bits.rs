@@ -1,5 +1,19 @@
 //! Numbers of a fixed width, packed least significant bit first.
 
+/// The bits of a word that are set, by number, the lowest first.
+///
+/// ```
+/// assert_eq!(evertick_protocol::set_bits(0b1001).collect::<Vec<_>>(), [0, 3]);
+/// ```
+#[inline]
+pub fn set_bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros())?;
+        word &= word - 1;
+        Some(bit)
+    })
+}
+
 /// Bytes of `count` numbers of `width` bits.
 pub(crate) const fn bytes_of(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)

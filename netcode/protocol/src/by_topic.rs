@@ -1,5 +1,6 @@
 //! A map from topics that is made once, in ascending order, and then read a lot.
 
+use crate::bits::set_bits;
 use crate::frame::TopicId;
 
 /// Topics per word.
@@ -83,13 +84,9 @@ impl<T> ByTopic<T> {
 
 /// The topics whose bits are set in these words, ascending.
 pub(crate) fn topics(words: impl Iterator<Item = u64>) -> impl Iterator<Item = TopicId> {
-    words.enumerate().flat_map(|(number, mut bits)| {
-        std::iter::from_fn(move || {
-            let bit = (bits != 0).then(|| bits.trailing_zeros())?;
-            bits &= bits - 1;
-            Some(TopicId(number as u32 * BITS + bit))
-        })
-    })
+    words
+        .enumerate()
+        .flat_map(|(number, bits)| set_bits(bits).map(move |bit| TopicId(number as u32 * BITS + bit)))
 }
 
 #[cfg(test)]

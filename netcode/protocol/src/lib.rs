@@ -35,6 +35,7 @@ mod snapshot;
 mod spans;
 mod topic_frames;
 
+pub use bits::set_bits;
 pub use block::{BlockHead, BlockReader, BlockWriter, EventsSection, RowsSection, Section, TopicKind};
 pub use client_message::{ClientMessage, Hello, Report, Resume};
 pub use clock::{InputLead, ServerClock};

@@ -4,6 +4,7 @@ use evertick_schema::{
     FIELDS_MAX, FieldDef, Lane, ROW_BYTES_MAX, RowDef, RowKind, RowLayout, TYPE_DEPTH_MAX, Type,
 };
 
+use crate::bits::set_bits;
 use crate::error::{ProtocolError, SchemaError};
 use crate::quantizer::Quantizer;
 
@@ -105,12 +106,7 @@ impl RowCodec {
 
     /// The field numbers that `mask` has.
     pub(crate) fn fields_of(mask: u64) -> impl Iterator<Item = usize> {
-        let mut rest = mask;
-        std::iter::from_fn(move || {
-            let field = rest.trailing_zeros() as usize;
-            rest &= rest.wrapping_sub(1);
-            (field < 64).then_some(field)
-        })
+        set_bits(mask).map(|field| field as usize)
     }
 
     /// Makes a valid row what a client is shown of it: quantized fields become their nearest multiples.

@@ -5,10 +5,9 @@
 use std::cmp::Reverse;
 
 use bytes::Bytes;
-use evertick_protocol::{Blocks, Frame, State, StatePart, States, TOPICS_PER_WORD};
+use evertick_protocol::{Blocks, Frame, State, StatePart, States, TOPICS_PER_WORD, set_bits};
 
 use super::grade::{Grade, Placed};
-use super::plan::bits;
 use super::{Content, Details, ON_TIME, Part, ShortTick, Topic, View, late_since, long_ago};
 
 /// More than any age scores.
@@ -58,7 +57,7 @@ impl View {
     ) -> usize {
         self.refresh(frame, &mut scratch.placed);
         for word in &self.plan.words {
-            for bit in bits(frame.topics.word_blocks(word.number) & word.topics) {
+            for bit in set_bits(frame.topics.word_blocks(word.number) & word.topics) {
                 let topic = self.topics[word.index(bit)];
                 let Some(blocks) = frame.topics.blocks(topic.id) else { continue };
                 match topic.content {
@@ -90,13 +89,13 @@ impl View {
             let due = word.due(tick, elapsed) | word.late;
             // Who has nothing to say is due until it has.
             let late = std::mem::replace(&mut word.late, due & !states.topics());
-            for bit in bits(word.late & !late) {
+            for bit in set_bits(word.late & !late) {
                 self.topics[word.index(bit)].late = late_since(frame.tick as ShortTick);
             }
             let ((half, quarter), cut) = (word.slower(), word.cut);
             let first = number as u32 * TOPICS_PER_WORD;
             found.reserve(TOPICS_PER_WORD as usize);
-            for bit in bits(due & states.topics()) {
+            for bit in set_bits(due & states.topics()) {
                 let has = |bits: u64| bits >> bit & 1 == 1;
                 let of = if has(late) { Of::Late } else { Of::Topic };
                 match states.whole(bit) {

@@ -13,16 +13,6 @@ use super::{Content, Grade, ON_TIME, ShortTick, Topic, View};
 /// After so many ticks it begins again.
 const TICKS: usize = Grade::Quarter.interval() as usize;
 
-/// The bits of a word that are set, the lowest first.
-#[inline]
-pub(super) fn bits(mut word: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros())?;
-        word &= word - 1;
-        Some(bit)
-    })
-}
-
 /// When the topics of a view are due.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
