@@ -22,6 +22,7 @@ mod inputs;
 mod limits;
 mod pack;
 mod packer;
+mod prefetch;
 mod put;
 mod quantizer;
 mod reader;
@@ -53,6 +54,7 @@ pub use limits::{
 };
 pub use pack::{TopicList, pack_frame};
 pub use packer::{FramePacker, StatePacker};
+pub use prefetch::{CACHE_LINE_BYTES, prefetch};
 pub use quantizer::Quantizer;
 pub use replica::{Change, ChangeKind, Changes, Event, Replica, ResultChange, StateStats};
 pub use schema::{RowCodec, WireSchema};

@@ -3,7 +3,7 @@
 //! Hot: a gateway packs once per session and frame. Small pieces are copied one behind the other, because a piece of its own
 //! costs a reference count that all shards touch and an entry of the write; large ones go out as they are.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use evertick_schema::Timestamp;
 
 use crate::frame::{CallReply, Entered, QueryReply, TopicId};
@@ -14,6 +14,10 @@ use crate::topic_frames::{State, TopicFrames};
 
 /// Pieces up to so many bytes are copied.
 const COPY_BYTES_MAX: usize = 512;
+
+/// Messages are parts of buffers of so many bytes, or of one as long as the message. One that waits to be sent keeps its buffer, which is used again
+/// when no message of it waits.
+const BUFFER_BYTES: usize = 4096;
 
 /// The lists of a message.
 const LISTS: usize = 6;
@@ -43,6 +47,10 @@ pub struct FramePacker {
     changed: List,
     results: List,
     queries: List,
+    /// The message as it is put together.
+    own: Vec<u8>,
+    /// Room for messages.
+    buffer: BytesMut,
 }
 
 /// One counted list of a message.
@@ -64,7 +72,8 @@ impl FramePacker {
         put::varint(&mut head, tick);
         head.extend_from_slice(&time.0.to_le_bytes());
         let [left, entered, changed, results, queries] = std::array::from_fn(|_| List::default());
-        Self { head, any: false, left, entered, changed, results, queries }
+        let (own, buffer) = (Vec::new(), BytesMut::with_capacity(BUFFER_BYTES));
+        Self { head, any: false, left, entered, changed, results, queries, own, buffer }
     }
 
     /// A topic is not seen any more.
@@ -122,7 +131,7 @@ impl FramePacker {
     /// Appends the message to `parts`; its bytes are those of all new parts, and how many that are is returned: 0 when there was
     /// nothing to say, and no part then. The packer is empty again.
     ///
-    /// Cost: one allocation, a copy of what is small, and a reference to each piece that is not.
+    /// Cost: two copies of what is small, and a reference to each piece that is not; an allocation while messages wait to be sent.
     pub fn finish(&mut self, parts: &mut Vec<Bytes>) -> usize {
         self.finish_with_states(&TopicFrames::default(), std::iter::empty(), parts)
     }
@@ -132,30 +141,31 @@ impl FramePacker {
     pub fn finish_with_states(
         &mut self,
         topics: &TopicFrames,
-        states: impl ExactSizeIterator<Item = State> + Clone,
+        states: impl ExactSizeIterator<Item = State>,
         parts: &mut Vec<Bytes>,
     ) -> usize {
         if !self.any && states.len() == 0 {
             return 0;
         }
-        // To the byte: a buffer with room to spare would need an allocation more to be shared.
-        let state_bytes = states.clone().map(State::bytes).sum::<usize>();
-        let lists = if self.any { self.lists().into_iter().map(List::len).sum() } else { LISTS - 1 };
-        let bytes = self.head.len() + lists + put::varint_len(states.len() as u64) + state_bytes;
-        let mut own = Vec::with_capacity(bytes);
+        let own = &mut self.own;
+        own.clear();
         own.extend_from_slice(&self.head);
         // Where in `own` which shared piece goes.
         let mut cuts: Vec<(usize, Bytes)> = Vec::new();
         for list in [&mut self.left, &mut self.entered, &mut self.changed] {
-            list.finish(&mut own, &mut cuts);
+            list.finish(own, &mut cuts);
         }
-        put::varint(&mut own, states.len() as u64);
-        states.for_each(|state| topics.append_state(state, &mut own));
+        put::varint(own, states.len() as u64);
+        // With room behind them states are copied faster.
+        own.reserve(BUFFER_BYTES);
+        states.for_each(|state| topics.append_state(state, own));
         for list in [&mut self.results, &mut self.queries] {
-            list.finish(&mut own, &mut cuts);
+            list.finish(own, &mut cuts);
         }
         self.any = false;
-        let mut own = Bytes::from(own);
+        self.buffer.extend_from_slice(own);
+        let bytes = own.len();
+        let mut own = self.buffer.split().freeze();
         if cuts.is_empty() {
             parts.push(own);
             return bytes;
@@ -182,11 +192,6 @@ impl FramePacker {
 }
 
 impl List {
-    /// Bytes of it in the message, but for what is shared.
-    const fn len(&self) -> usize {
-        put::varint_len(self.count as u64) + self.copied.len()
-    }
-
     fn add(&mut self, piece: &Bytes) {
         self.count += 1;
         if piece.len() <= COPY_BYTES_MAX {
@@ -198,11 +203,17 @@ impl List {
     }
 
     /// Appends the list to a message, but for what is shared: that is added to `cuts`, with where it goes. The list is empty again.
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, own: &mut Vec<u8>, cuts: &mut Vec<(usize, Bytes)>) {
         if self.count == 0 {
-            return own.push(0);
+            own.push(0);
+        } else {
+            self.finish_some(own, cuts);
         }
+    }
+
+    #[inline(never)]
+    fn finish_some(&mut self, own: &mut Vec<u8>, cuts: &mut Vec<(usize, Bytes)>) {
         put::varint(own, self.count as u64);
         let start = own.len();
         own.extend_from_slice(&self.copied);

@@ -33,7 +33,7 @@ pub struct BlockWriter {
     roster_changed: bool,
     /// Where the sections start in `body`.
     sections_at: usize,
-    keys: Vec<i64>,
+    scratch: column_write::Scratch,
     slots: Vec<u32>,
 }
 
@@ -180,7 +180,14 @@ impl BlockWriter {
         slots::write(&mut self.body, slots);
         put::varint(&mut self.body, mask);
         for field in RowCodec::fields_of(mask) {
-            column_write::write(&mut self.body, &mut self.keys, &codec.columns, field, slots.len(), &value);
+            column_write::write(
+                &mut self.body,
+                &mut self.scratch,
+                &codec.columns,
+                field,
+                slots.len(),
+                &value,
+            );
         }
     }
 
