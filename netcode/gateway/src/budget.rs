@@ -1,6 +1,6 @@
 //! How much a session may ask for, and how much it is sent: token buckets.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A token bucket: so many per second, bursts up to a capacity.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +18,15 @@ impl Bucket {
         Self { tokens: capacity, capacity, per_second: f64::from(per_second), filled: now }
     }
 
-    fn fill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.filled).max(Duration::ZERO);
-        self.tokens = (self.tokens + passed.as_secs_f64() * self.per_second).min(self.capacity);
+    fn fill(&mut self, now: Instant, elapsed: &mut Elapsed) {
+        let seconds = elapsed.seconds(self.filled, now);
+        self.tokens = (self.tokens + seconds * self.per_second).min(self.capacity);
         self.filled = now;
     }
 
     /// How many tokens there are, in whole ones.
-    pub(crate) fn left(&mut self, now: Instant) -> usize {
-        self.fill(now);
+    pub(crate) fn left(&mut self, now: Instant, elapsed: &mut Elapsed) -> usize {
+        self.fill(now, elapsed);
         self.tokens.max(0.0) as usize
     }
 
@@ -37,12 +37,29 @@ impl Bucket {
 
     /// Takes one token, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        self.fill(now);
+        self.fill(now, &mut Elapsed::default());
         let there = self.tokens >= 1.0;
         if there {
             self.tokens -= 1.0;
         }
         there
+    }
+}
+
+/// The seconds between two instants, for many buckets, of which most were filled at the same one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Elapsed {
+    between: Option<(Instant, Instant)>,
+    seconds: f64,
+}
+
+impl Elapsed {
+    fn seconds(&mut self, from: Instant, to: Instant) -> f64 {
+        if self.between != Some((from, to)) {
+            self.between = Some((from, to));
+            self.seconds = to.saturating_duration_since(from).as_secs_f64();
+        }
+        self.seconds
     }
 }
 
@@ -86,6 +103,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -116,13 +135,14 @@ mod tests {
     fn a_debt_is_paid_before_anything_else_and_has_an_end() {
         let start = Instant::now();
         let mut bytes = Bucket::new(1000, 500, start);
-        assert_eq!(bytes.left(start), 500);
+        let elapsed = &mut Elapsed::default();
+        assert_eq!(bytes.left(start, elapsed), 500);
         bytes.spend(900);
-        assert_eq!(bytes.left(start), 0);
-        assert_eq!(bytes.left(start + Duration::from_millis(300)), 0);
-        assert_eq!(bytes.left(start + Duration::from_millis(500)), 100);
+        assert_eq!(bytes.left(start, elapsed), 0);
+        assert_eq!(bytes.left(start + Duration::from_millis(300), elapsed), 0);
+        assert_eq!(bytes.left(start + Duration::from_millis(500), elapsed), 100);
         bytes.spend(1_000_000);
-        assert_eq!(bytes.left(start + Duration::from_millis(1600)), 100);
+        assert_eq!(bytes.left(start + Duration::from_millis(1600), elapsed), 100);
     }
 
     #[test]

@@ -7,13 +7,14 @@
 //! A session whose connection is lost may be parked: frames then go on telling what it would see, until its client comes
 //! back ([`crate::resume`]).
 
+use std::mem::offset_of;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
 use evertick_protocol::{
     CallOutcome, CallReply, Close, CloseCode, FailCode, Frame, Pong, QueryOutcome, QueryReply, ResyncTopics,
-    ServerMessage, SessionSecret,
+    ServerMessage, SessionSecret, prefetch,
 };
 use evertick_schema::{Identity, SessionId};
 use evertick_transport::{Connection, Lane, TransportError};
@@ -68,7 +69,7 @@ pub(crate) struct Session {
     /// Takes the connection's place at the task's next turn.
     successor: Option<Box<Resumption>>,
     /// Never [`End::Replaced`].
-    end: Option<End>,
+    end: Option<Box<End>>,
     /// Whether it takes frames before the disk has what they tell.
     pub(crate) unconfirmed: bool,
     usage: Usage,
@@ -140,7 +141,7 @@ impl Session {
         if !self.waker.will_wake(context.waker()) {
             self.waker = context.waker().clone();
         }
-        if !matches!(self.end, Some(End::Close(_)))
+        if !matches!(self.end.as_deref(), Some(End::Close(_)))
             && let Some(successor) = self.successor.take()
         {
             self.end = None;
@@ -152,12 +153,12 @@ impl Session {
         {
             match result {
                 Ok(message) => return Poll::Ready(Ok(message)),
-                Err(error @ TransportError::Silent(_)) => self.end = Some(End::Gone(error)),
-                Err(error) => self.end = Some(end_of(error)),
+                Err(error @ TransportError::Silent(_)) => self.end = Some(End::Gone(error).into()),
+                Err(error) => self.end = Some(end_of(error).into()),
             }
         }
         match self.end.take() {
-            Some(end) => Poll::Ready(Err(end)),
+            Some(end) => Poll::Ready(Err(*end)),
             None => Poll::Pending,
         }
     }
@@ -165,9 +166,9 @@ impl Session {
     /// Ends the session, or reading from its connection; its task does the rest. The first end counts, but that a connection is gone
     /// counts less; returns whether this is it.
     pub(crate) fn end(&mut self, end: End) -> bool {
-        let first = matches!(self.end, None | Some(End::Gone(_)));
+        let first = matches!(self.end.as_deref(), None | Some(End::Gone(_)));
         if first {
-            self.end = Some(end);
+            self.end = Some(end.into());
             self.waker.wake_by_ref();
         }
         first
@@ -179,7 +180,7 @@ impl Session {
         &mut self,
         resumption: Box<Resumption>,
     ) -> Result<Option<Box<Resumption>>, Box<Resumption>> {
-        let over = matches!(self.end, Some(End::Close(_)));
+        let over = matches!(self.end.as_deref(), Some(End::Close(_)));
         if over || !self.stream.resume(resumption.results, Instant::now()) {
             return Err(resumption);
         }
@@ -279,15 +280,18 @@ impl Session {
         self.line.as_ref().map_or(Lane::Control, |line| line.connection.last_lane())
     }
 
-    /// Looks at what [`Self::deliver`] will need of this itself, and makes nothing of it.
-    pub(crate) fn touch(&self) -> u64 {
-        self.id.0.wrapping_add(self.end.is_some().into()).wrapping_add(self.stream.touch())
+    /// Has the processor fetch what [`Self::deliver`] needs of the session itself that is there.
+    pub(crate) fn prefetch(session: *const Self) {
+        const HOT_BYTES: usize = offset_of!(Session, stream) + Stream::HOT_BYTES;
+        prefetch(session, HOT_BYTES);
     }
 
-    /// Looks at what it will need besides: what [`Self::touch`] has found leads there.
-    pub(crate) fn touch_rest(&self) -> u64 {
-        let queued = self.line.as_ref().map_or(0, |line| line.connection.queued().bytes as u64);
-        queued.wrapping_add(self.stream.touch_topics())
+    /// Has it fetch what it needs besides: what [`Self::prefetch`] has fetched leads there.
+    pub(crate) fn prefetch_rest(&self) {
+        if let Some(line) = &self.line {
+            prefetch(&raw const *line.connection, 1);
+        }
+        self.stream.prefetch();
     }
 
     /// Packs a frame for this session and writes it; or takes it in, while there is no connection.
@@ -306,7 +310,7 @@ impl Session {
             self.count_results(&own.results, metrics);
         }
         match &self.line {
-            _ if matches!(self.end, Some(End::Close(_))) => return,
+            _ if matches!(self.end.as_deref(), Some(End::Close(_))) => return,
             // With a successor, results and topics count as its.
             Some(line) if self.end.is_none() && self.successor.is_none() => {
                 let queued = line.connection.queued().bytes;

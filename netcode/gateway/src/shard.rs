@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use evertick_protocol::{Audience, CloseCode, Frame, IngressBatch};
+use evertick_protocol::{Audience, CACHE_LINE_BYTES, CloseCode, Frame, IngressBatch};
 use evertick_schema::SessionId;
 use evertick_transport::{Connection, Incoming};
 use tokio::sync::{mpsc, watch};
@@ -26,15 +26,14 @@ use crate::outbox::Outbox;
 use crate::packing::Packer;
 use crate::resume::{Directory, Resumption};
 use crate::roster::Roster;
-use crate::session::End;
+use crate::session::{End, Session};
 
 /// Sessions that are handed a frame before what clients say gets a turn.
 const SESSIONS_AT_ONCE: usize = 64;
-/// Of these, so many are looked at before the first is handed its frame: what all need together fits the nearest cache.
-const SESSIONS_TOUCHED: usize = 16;
+/// What delivering needs of a session is fetched while so many before it are handed the frame; and what that leads to, while so many are.
+const SESSIONS_AHEAD: [usize; 2] = [8, 4];
 /// With more sessions than these, a frame is spread over [`GatewayConfig::spread_time`](crate::GatewayConfig::spread_time), so that the network and the clients' messages see no bursts.
 const SESSIONS_UNSPREAD_MAX: usize = 256;
-const CACHE_LINE_BYTES: usize = 64;
 /// Timers are not finer than this, and late by as much.
 const TIMER_STEP: Duration = Duration::from_millis(1);
 
@@ -296,20 +295,21 @@ impl Shard {
         let mut behind = 0;
         let sessions = self.sessions.borrow();
         let some = sessions.first_of(&ids, SESSIONS_AT_ONCE);
-        for some in some.chunks(SESSIONS_TOUCHED) {
-            // Nothing of a session is in the near caches any more. Looked at all together, the sessions' waits for memory overlap.
-            let touched =
-                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch()));
-            let rest =
-                some.iter().fold(0, |sum: u64, (_, session)| sum.wrapping_add(session.borrow().touch_rest()));
-            std::hint::black_box((touched, rest));
-            for (_, session) in some {
-                let mut session = session.borrow_mut();
-                if audience.has(session.unconfirmed) {
-                    session.deliver(frame, packer, now, &self.outbox, &self.common.metrics);
-                }
-                behind += u64::from(session.is_behind());
+        // Nothing of a session is in the near caches any more.
+        let [far, near] = SESSIONS_AHEAD;
+        for at in 0..some.len() + far {
+            if let Some((_, session)) = some.get(at) {
+                Session::prefetch(session.as_ptr());
             }
+            if let Some((_, session)) = at.checked_sub(far - near).and_then(|at| some.get(at)) {
+                session.borrow().prefetch_rest();
+            }
+            let Some((_, session)) = at.checked_sub(far).and_then(|at| some.get(at)) else { continue };
+            let mut session = session.borrow_mut();
+            if audience.has(session.unconfirmed) {
+                session.deliver(frame, packer, now, &self.outbox, &self.common.metrics);
+            }
+            behind += u64::from(session.is_behind());
         }
         (some.last().map(|entry| entry.0), behind)
     }

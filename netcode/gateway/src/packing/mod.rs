@@ -2,19 +2,20 @@
 
 mod resuming;
 
+use std::mem::offset_of;
 use std::time::Instant;
 
 use bytes::Bytes;
-use evertick_protocol::{Blocks, Frame, FramePacker, SessionFrame, State, StatePacker, TopicId};
+use evertick_protocol::{Frame, FramePacker, SessionFrame, State, StatePacker, TopicId, prefetch};
 use evertick_schema::SessionId;
 use evertick_transport::Datagrams;
 
 use crate::answers::Answers;
-use crate::budget::Bucket;
+use crate::budget::{Bucket, Elapsed};
 use crate::config::SessionLimits;
 use crate::metrics::Tally;
 use crate::results::{Departed, Results};
-use crate::view::{Due, Scratch, View, cost};
+use crate::view::{Due, DueBytes, Scratch, View, cost};
 
 /// A session whose states go by datagram is sent a frame on the ordered lane at least so often, in microseconds of the world's time: its
 /// client takes states only near the newest one.
@@ -27,8 +28,9 @@ pub(crate) struct Packer<'f> {
     ordered: FramePacker,
     states: StatePacker,
     view: Scratch,
-    /// What the frame says that the session is told in order.
-    said: Vec<&'f Blocks>,
+    /// What the frame says that the session is told in order: what changed, and what happened.
+    said: [Vec<&'f Bytes>; 2],
+    elapsed: Elapsed,
     /// The message on the ordered lane; none when there is nothing to say.
     pub(crate) world: Vec<Bytes>,
     /// Messages on the latest lane.
@@ -46,7 +48,8 @@ impl Packer<'_> {
             ordered: FramePacker::new(frame.number, frame.tick, frame.time),
             states: StatePacker::new(),
             view: Scratch::default(),
-            said: Vec::new(),
+            said: Default::default(),
+            elapsed: Elapsed::default(),
             world: Vec::new(),
             datagrams: Vec::new(),
             wanted: Vec::new(),
@@ -73,7 +76,7 @@ pub(crate) struct Stream {
 }
 
 /// What the session's connection can take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     /// For states by datagram; `None` sends them in order with the rest.
     pub(crate) datagrams: Option<Datagrams>,
@@ -92,6 +95,9 @@ pub(crate) enum Pace {
 }
 
 impl Stream {
+    /// So much of it is what most frames need.
+    pub(crate) const HOT_BYTES: usize = offset_of!(Self, view) + View::HOT_BYTES;
+
     pub(crate) fn new(session: SessionId, limits: &SessionLimits, now: Instant) -> Self {
         let limited = limits.bytes_per_second > 0;
         let bytes = limited.then(|| Bucket::new(limits.bytes_per_second, limits.bytes_burst, now));
@@ -107,14 +113,9 @@ impl Stream {
         }
     }
 
-    /// Looks at what packing will need of this itself, and makes nothing of it.
-    pub(crate) const fn touch(&self) -> u64 {
-        (self.bytes_per_second as u64).wrapping_add(self.view.touch())
-    }
-
-    /// Looks at what packing will need besides.
-    pub(crate) fn touch_topics(&self) -> u64 {
-        self.view.touch_topics()
+    /// Has the processor fetch what packing needs beside this itself.
+    pub(crate) fn prefetch(&self) {
+        self.view.prefetch();
     }
 
     /// Puts what the session is sent of `frame` into the packer's messages. Returns their bytes.
@@ -129,11 +130,11 @@ impl Stream {
         packer.world.clear();
         packer.datagrams.clear();
         packer.wanted.clear();
-        let left = self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now));
+        let left = self.bytes.as_mut().map_or(usize::MAX, |bytes| bytes.left(now, &mut packer.elapsed));
         if room.pace == Pace::TooSlow {
             packer.tally.topics_behind += self.view.fall_behind(true) as u64;
         }
-        let (shared, due_bytes) = self.pack_ordered(frame, own, (left, room.pace), packer);
+        let (shared, due) = self.pack_ordered(frame, own, (left, room.pace), packer);
         // Those of earlier frames were sent, or wait for snapshots.
         if own.is_some() || self.awaiting.is_some() {
             self.pack_results(own, &mut packer.ordered, now);
@@ -147,7 +148,7 @@ impl Stream {
             // Tokens gather for what is behind.
             budget /= 2;
         }
-        let (in_order, state_bytes) = self.pack_states(frame, room, (due_bytes, budget), packer);
+        let (in_order, state_bytes) = self.pack_states(frame, room, (due, budget), packer);
 
         let Packer { ordered, view, world, datagrams, tally, .. } = packer;
         let states = view.due[..in_order].iter().map(|due| due.state);
@@ -180,7 +181,7 @@ impl Stream {
         own: Option<&SessionFrame>,
         (budget, pace): (usize, Pace),
         packer: &mut Packer<'f>,
-    ) -> (usize, usize) {
+    ) -> (usize, DueBytes) {
         let Packer { ordered, view, said, tally, .. } = packer;
         let (mut snapshots, mut events) = (0, 0);
         if let Some(own) = own {
@@ -203,18 +204,24 @@ impl Stream {
                 self.view.enter(entered, admitted, frame.tick);
             }
         }
-        said.clear();
-        let due_bytes = self.view.look(frame, view, |block, blocks| {
-            block.into_iter().for_each(|block| ordered.changed(block));
-            said.push(blocks);
+        // Fetched while all is looked through, and then read.
+        let [changed, happened] = said;
+        let due = self.view.look(frame, view, |block, blocks| {
+            block
+                .iter()
+                .chain(&blocks.events.as_ref())
+                .for_each(|block| prefetch(block.as_ptr(), block.len()));
+            changed.extend(block);
+            happened.extend(&blocks.events);
         });
-        for block in said.iter().filter_map(|said| said.events.as_ref()) {
+        changed.drain(..).for_each(|block| ordered.changed(block));
+        for block in happened.drain(..) {
             events += block.len();
             ordered.changed(block);
         }
         tally.bytes_snapshots += snapshots as u64;
         tally.bytes_events += events as u64;
-        (snapshots + events, due_bytes)
+        (snapshots + events, due)
     }
 
     /// Sends the states that were found due, of so many bytes, as far as the budget and the connection's room go. Returns how many of them
@@ -223,10 +230,20 @@ impl Stream {
         &mut self,
         frame: &Frame,
         room: Room,
-        (due_bytes, budget): (usize, usize),
+        (due_bytes, budget): (DueBytes, usize),
         packer: &mut Packer<'_>,
     ) -> (usize, usize) {
         let Packer { states, view: Scratch { due, .. }, datagrams, tally, .. } = packer;
+        let DueBytes { by_grade, marked } = due_bytes;
+        let due_bytes = due_bytes.sum();
+        // As for most clients that are sent all in order.
+        if room == (Room { datagrams: None, pace: Pace::Good }) && due_bytes <= budget {
+            if marked {
+                due.iter().for_each(|due| self.view.sent(due, frame.tick));
+            }
+            count_states(tally, by_grade);
+            return (due.len(), due_bytes);
+        }
         let room_bytes = room.datagrams.map_or(usize::MAX, |datagrams| datagrams.room);
         if budget.min(room_bytes) < due_bytes {
             self.view.most_urgent_first(due, frame.tick, due_bytes, budget.min(room_bytes));
@@ -288,12 +305,16 @@ impl Stream {
             self.view.sent(due_now, frame.tick);
         }
         self.view.not_sent(&due[taken..], frame.tick);
-        let [first, full, half, quarter] = by_grade;
-        tally.bytes_states_full += (first + full) as u64;
-        tally.bytes_states_half += half as u64;
-        tally.bytes_states_quarter += quarter as u64;
-        (taken, first + full + half + quarter)
+        count_states(tally, by_grade);
+        (taken, by_grade.iter().sum())
     }
+}
+
+/// Counts the bytes of states that are sent.
+fn count_states(tally: &mut Tally, [first, full, half, quarter]: [usize; 4]) {
+    tally.bytes_states_full += (first + full) as u64;
+    tally.bytes_states_half += half as u64;
+    tally.bytes_states_quarter += quarter as u64;
 }
 
 #[cfg(test)]

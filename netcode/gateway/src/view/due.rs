@@ -26,6 +26,26 @@ pub(crate) struct Due {
     pub(crate) grade: Grade,
 }
 
+/// How many bytes the states are that are due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DueBytes {
+    pub(crate) by_grade: [usize; 4],
+    /// Whether any must be [marked as sent](View::sent) when it is.
+    pub(crate) marked: bool,
+}
+
+impl DueBytes {
+    /// All of them.
+    pub(crate) fn sum(&self) -> usize {
+        self.by_grade.iter().sum()
+    }
+
+    fn add(&mut self, due: &Due) {
+        self.by_grade[due.grade as usize] += due.state.bytes();
+        self.marked |= due.of != Of::Topic;
+    }
+}
+
 /// What it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
@@ -48,19 +68,21 @@ pub(crate) struct Scratch {
 impl View {
     /// Looks through the topics that are not behind, and hands over what the frame has of them in order: of those that were entered with
     /// this frame the events alone, for [`followed`](evertick_protocol::Entered::followed) has the rest. Leaves the states that are due in
-    /// [`Scratch::due`], and returns how many bytes they are. Each is [sent](Self::sent) then, or is [not](Self::not_sent).
+    /// [`Scratch::due`], and returns their bytes. Each is [sent](Self::sent) then, or is [not](Self::not_sent).
     pub(crate) fn look<'f>(
         &mut self,
         frame: &'f Frame,
         scratch: &mut Scratch,
         mut tell: impl FnMut(Option<&'f Bytes>, &'f Blocks),
-    ) -> usize {
+    ) -> DueBytes {
         self.refresh(frame, &mut scratch.placed);
+        let all_live = !self.behind && !self.fresh;
         for word in &self.plan.words {
             for bit in set_bits(frame.topics.word_blocks(word.number) & word.topics) {
-                let topic = self.topics[word.index(bit)];
-                let Some(blocks) = frame.topics.blocks(topic.id) else { continue };
-                match topic.content {
+                let Some(blocks) = frame.topics.blocks(word.topic(bit)) else { continue };
+                // Of most sessions nothing of the topics themselves is looked at.
+                let content = if all_live { Content::Live } else { self.topics[word.index(bit)].content };
+                match content {
                     Content::Behind => {}
                     Content::Live => tell(blocks.ordered.as_ref(), blocks),
                     Content::Fresh => tell(None, blocks),
@@ -74,15 +96,15 @@ impl View {
         self.find_due(frame, &mut scratch.due)
     }
 
-    /// Leaves the states that are due in `found`, and returns how many bytes they are.
+    /// Leaves the states that are due in `found`, and returns their bytes.
     // Within its caller too few registers are left for the loop.
     #[inline(never)]
-    fn find_due(&mut self, frame: &Frame, found: &mut Vec<Due>) -> usize {
+    fn find_due(&mut self, frame: &Frame, found: &mut Vec<Due>) -> DueBytes {
         found.clear();
         let elapsed = frame.tick.saturating_sub(self.looked);
         self.looked = frame.tick;
         let tick = (frame.tick as ShortTick).wrapping_add(self.phase);
-        let mut bytes = 0;
+        let mut bytes = DueBytes::default();
         for number in 0..self.plan.words.len() {
             let word = &mut self.plan.words[number];
             let states = frame.topics.word_states(word.number);
@@ -105,10 +127,16 @@ impl View {
                             () if has(quarter) => Grade::Quarter,
                             () => Grade::Full,
                         };
-                        bytes += state.bytes();
-                        found.push(Due { state, topic: first + bit, of, grade });
+                        frame.topics.prefetch(state);
+                        let due = Due { state, topic: first + bit, of, grade };
+                        bytes.add(&due);
+                        found.push(due);
                     }
-                    _ => bytes += self.find_parts(frame, first + bit, of, found),
+                    _ => {
+                        let before = found.len();
+                        self.find_parts(frame, first + bit, of, found);
+                        found[before..].iter().for_each(|due| bytes.add(due));
+                    }
                 }
             }
         }
@@ -117,11 +145,11 @@ impl View {
 
     /// The same, of a topic whose state is in pieces, or was.
     #[cold]
-    fn find_parts(&mut self, frame: &Frame, at: u32, of: Of, found: &mut Vec<Due>) -> usize {
-        let (tick, before) = (frame.tick as ShortTick, found.len());
+    fn find_parts(&mut self, frame: &Frame, at: u32, of: Of, found: &mut Vec<Due>) {
+        let tick = frame.tick as ShortTick;
         let index = self.plan.index(at);
         let (topic, details) = (&mut self.topics[index], &mut self.details[index]);
-        let Some(states) = frame.topics.states(topic.id) else { return 0 };
+        let Some(states) = frame.topics.states(topic.id) else { return };
         let mut add = |state, of, grade| found.push(Due { state, topic: at, of, grade });
         match states {
             States::Whole(state) => {
@@ -143,7 +171,6 @@ impl View {
                 }
             }
         }
-        found[before..].iter().map(|due| due.state.bytes()).sum()
     }
 
     /// The place of the topic of a state that is due.

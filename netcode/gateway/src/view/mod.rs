@@ -13,11 +13,13 @@ mod due;
 mod grade;
 mod plan;
 
+use std::mem::offset_of;
+
 use bytes::Bytes;
 use evertick_protocol::{Entered, Square, TopicId, Viewpoint};
 use evertick_schema::SessionId;
 
-pub(crate) use due::{Due, Scratch};
+pub(crate) use due::{Due, DueBytes, Scratch};
 use grade::Grade;
 use plan::Plan;
 
@@ -101,19 +103,17 @@ struct Part {
 }
 
 impl View {
+    /// So much of it is what most frames need.
+    pub(crate) const HOT_BYTES: usize = offset_of!(Self, squares);
+
     /// The view of the session of this number, without topics.
     pub(crate) fn new(session: SessionId) -> Self {
         Self { phase: session.0 as ShortTick, ..Self::default() }
     }
 
-    /// Looks at what a frame will need of this itself, and makes nothing of it.
-    pub(crate) const fn touch(&self) -> u64 {
-        self.graded
-    }
-
-    /// Looks at what a frame will need of the topics, and makes nothing of it.
-    pub(crate) fn touch_topics(&self) -> u64 {
-        self.plan.touch()
+    /// Has the processor fetch what a frame needs beside this itself.
+    pub(crate) fn prefetch(&self) {
+        self.plan.prefetch();
     }
 
     /// A topic is seen no more.

@@ -6,12 +6,14 @@
 //! Hot: a frame takes the words of its tick, and what is of no use in them is not looked at. There is a word for topics whose numbers lie
 //! together, as those of neighbouring cells do: what a session sees is in few. What is due and not sent stays due: it is *late*.
 
-use evertick_protocol::{TOPICS_PER_WORD, TopicId};
+use evertick_protocol::{TOPICS_PER_WORD, TopicId, prefetch};
 
 use super::{Content, Grade, ON_TIME, ShortTick, Topic, View};
 
 /// After so many ticks it begins again.
 const TICKS: usize = Grade::Quarter.interval() as usize;
+/// More words than most views have.
+const WORDS_FETCHED: usize = 4;
 
 /// When the topics of a view are due.
 #[derive(Debug, Default)]
@@ -40,9 +42,10 @@ pub(super) struct Word {
 const _: () = assert!(size_of::<Word>() == 64, "it is one line");
 
 impl Plan {
-    /// Looks at it, and makes nothing of it.
-    pub(super) fn touch(&self) -> u64 {
-        self.words.iter().fold(0, |sum, word| sum.wrapping_add(word.late))
+    /// Has the processor fetch it.
+    pub(super) fn prefetch(&self) {
+        let words = self.words.len().min(WORDS_FETCHED);
+        prefetch(self.words.as_ptr(), words * size_of::<Word>());
     }
 
     /// The place in the view of a topic: `at` is its word times [`TOPICS_PER_WORD`], and its bit in that.
@@ -57,6 +60,12 @@ impl Plan {
 }
 
 impl Word {
+    /// The topic of this bit.
+    #[inline]
+    pub(super) const fn topic(&self, bit: u32) -> TopicId {
+        TopicId(self.number * TOPICS_PER_WORD + bit)
+    }
+
     /// The place in the view of the topic of this bit.
     #[inline]
     pub(super) const fn index(&self, bit: u32) -> usize {
