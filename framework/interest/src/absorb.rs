@@ -22,15 +22,22 @@ pub(crate) type Homes = HashMap<(EntityId, RowId), TopicId>;
 
 /// Marks entities that changed cell, in the cells they left and entered.
 pub(crate) fn mark_moves(topics: &mut Topics, rules: &Rules, moved: &[CellMove]) {
-    for entry in moved {
-        for cell in [entry.from, entry.to].into_iter().flatten() {
-            let detail = rules.detail_radius().map(|_| TopicKey::Detail(cell));
-            for key in std::iter::once(TopicKey::Cell(cell)).chain(detail) {
-                if let Some(id) = topics.find(key) {
-                    topics.touch(id, entry.entity, ALL_COLUMNS);
-                }
-            }
-        }
+    let cells = moved.iter().flat_map(|entry| {
+        let cells = [entry.from, entry.to].into_iter().flatten();
+        cells.map(|cell| (entry.entity, cell))
+    });
+    let keys = cells.flat_map(|(entity, cell)| {
+        let detail = rules.detail_radius().map(|_| TopicKey::Detail(cell));
+        std::iter::once(TopicKey::Cell(cell)).chain(detail).map(move |key| (entity, key))
+    });
+    // All are found, and fetched meanwhile, before the first is looked at.
+    let found = keys.filter_map(|(entity, key)| {
+        let id = topics.find(key)?;
+        topics.prefetch(id);
+        Some((id, entity))
+    });
+    for (id, entity) in found.collect::<Vec<_>>() {
+        topics.touch(id, entity, ALL_COLUMNS);
     }
 }
 
@@ -63,7 +70,7 @@ fn mark_placed(topics: &mut Topics, world: &World, rule: &Rule, rows: &RowDelta)
     if rule.class() == Class::Cell {
         // Between frames an entity is known in one cell at most; who has changed cell since is marked by the move.
         let Topics { spots, dirty, moving, .. } = topics;
-        let rows = rows.updated.iter();
+        let (mut spots, rows) = (spots.reader(), rows.updated.iter());
         let rows = rows.map(|(entity, mask, row)| (spots.get(entity).cell(), mask, row));
         match rule.latest {
             Some(number) => moving.mark_all(number, rows),

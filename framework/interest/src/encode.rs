@@ -2,6 +2,8 @@
 //!
 //! Hot: every changed row of an observed topic passes here once a frame. Nothing is allocated per row.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use evertick_protocol::{
     BlockWriter, STATE_BYTES_MAX, Square, TopicFramesWriter, TopicId, TopicKind, WireSchema,
@@ -9,10 +11,10 @@ use evertick_protocol::{
 use evertick_schema::EntityId;
 use evertick_world::{RowId, World};
 
-use crate::moving::{Change, Mover, Moving, parts, per_side};
+use crate::movers::{Mover, Movers, OfColumn};
+use crate::moving::{Change, Moving, parts, per_side};
 use crate::reconcile::Changes;
-use crate::row_states::TopicRows;
-use crate::rules::{Class, Column, Rules};
+use crate::rules::{Class, Rules};
 use crate::topic::{Happened, Topic, TopicKey};
 
 /// The most ROWS sections of one row type in a block. Beyond that all its rows are sent with the union of
@@ -28,7 +30,7 @@ pub(crate) struct Encoder {
     members: Vec<(u32, EntityId)>,
     /// Rows that move, with their parts; and those of one part.
     moving: Vec<(u8, Mover)>,
-    part: Vec<Mover>,
+    part: Movers,
 }
 
 impl Encoder {
@@ -41,7 +43,7 @@ impl Encoder {
             slots: Vec::new(),
             members: Vec::new(),
             moving: Vec::new(),
-            part: Vec::new(),
+            part: Movers::default(),
         }
     }
 
@@ -134,37 +136,44 @@ impl Encode<'_> {
         &mut self,
         (id, class): (TopicId, Class),
         moving: &Moving,
-        movers: &[Mover],
+        movers: &Movers,
         square: impl FnOnce() -> Option<Square>,
         entity: impl Fn(u32) -> EntityId,
     ) {
         let parts_per_side = per_side(movers.len());
         self.told.states(id, parts_per_side);
         if parts_per_side == 1 {
-            return self.part((id, class), moving, 0, movers);
+            return self.part((id, class), moving, 0, (movers, 0..movers.len()));
         }
         let mut rows = std::mem::take(&mut self.encoder.moving);
         let mut part = std::mem::take(&mut self.encoder.part);
         parts(self.world, movers, parts_per_side, square(), entity, &mut rows);
         for rows in rows.chunk_by(|a, b| a.0 == b.0) {
             part.clear();
-            part.extend(rows.iter().map(|(_, row)| *row));
-            self.part((id, class), moving, rows[0].0, &part);
+            rows.iter().for_each(|(_, row)| part.push(*row));
+            self.part((id, class), moving, rows[0].0, (&part, 0..part.len()));
         }
         rows.clear();
         (self.encoder.moving, self.encoder.part) = (rows, part);
     }
 
     /// The state of one part; in several pieces if it is too long for one.
-    fn part(&mut self, (id, class): (TopicId, Class), moving: &Moving, part: u8, rows: &[Mover]) {
+    fn part(
+        &mut self,
+        (id, class): (TopicId, Class),
+        moving: &Moving,
+        part: u8,
+        (movers, rows): (&Movers, Range<usize>),
+    ) {
         self.encoder.writer.begin_state(id);
-        for rows in rows.chunk_by(|a, b| a.column == b.column) {
+        for rows in movers.columns(rows.clone()) {
             self.moving_rows((id, class), moving, rows);
         }
         if self.encoder.writer.len() > STATE_BYTES_MAX && rows.len() > 1 {
-            let (one, other) = rows.split_at(rows.len() / 2);
-            self.part((id, class), moving, part, one);
-            self.part((id, class), moving, part, other);
+            let middle = rows.start.midpoint(rows.end);
+            for rows in [rows.start..middle, middle..rows.end] {
+                self.part((id, class), moving, part, (movers, rows));
+            }
             return;
         }
         self.counts.states += 1;
@@ -205,35 +214,27 @@ impl Encode<'_> {
 
     /// Rows of one type that move, by slot.
     #[inline]
-    fn moving_rows(&mut self, (id, class): (TopicId, Class), moving: &Moving, rows: &[Mover]) {
-        let of = self.rules.columns(class)[usize::from(rows[0].column)];
-        let latest = self.rules.of_column(class, rows[0].column).latest;
+    fn moving_rows(&mut self, (id, class): (TopicId, Class), moving: &Moving, rows: OfColumn<'_>) {
+        let wire = self.rules.columns(class)[usize::from(rows.column)].wire.into();
+        let latest = self.rules.of_column(class, rows.column).latest;
         let all = moving.rows(latest.expect("a row that moves is of such a type"), id);
-        let masks = rows.iter().map(|mover| all.mask(mover.fields));
-        let sections = Sections::of(masks, self.encoder.schema.row(of.wire.into()).all_fields);
-        if let [section] = sections.masks() {
-            return self.section(of, *section, all, rows.iter());
-        }
-        for section in sections.masks() {
-            let rows = rows.iter().filter(|mover| sections.has(*section, all.mask(mover.fields)));
-            self.section(of, *section, all, rows);
-        }
-    }
-
-    /// The fields in `mask` of some of the rows of one type that move, which are in `all`.
-    #[inline]
-    fn section<'m>(
-        &mut self,
-        of: Column,
-        mask: u64,
-        all: TopicRows<'_>,
-        rows: impl Iterator<Item = &'m Mover>,
-    ) {
+        self.counts.rows += rows.slots.len() as u64;
         let Encoder { schema, writer, slots, .. } = &mut *self.encoder;
-        slots.clear();
-        slots.extend(rows.map(|mover| mover.slot));
-        writer.rows(schema, of.wire.into(), mask, slots, |index| all.value(slots[index]));
-        self.counts.rows += slots.len() as u64;
+        let mut section = |mask, slots: &[u32]| {
+            writer.rows(schema, wire, mask, slots, |index| all.value(slots[index]));
+        };
+        let first = rows.fields[0];
+        if rows.fields.iter().all(|fields| *fields == first) {
+            return section(all.mask(first), rows.slots);
+        }
+        let masks = rows.fields.iter().map(|fields| all.mask(*fields));
+        let sections = Sections::of(masks.clone(), schema.row(wire).all_fields);
+        for mask in sections.masks() {
+            slots.clear();
+            let rows = rows.slots.iter().zip(masks.clone());
+            slots.extend(rows.filter(|(_, of_row)| sections.has(*mask, *of_row)).map(|(slot, _)| *slot));
+            section(*mask, slots);
+        }
     }
 
     /// The fields in `mask` of rows of one type, by slot, ascending.

@@ -1,12 +1,13 @@
 //! The face of the crate.
 
 use evertick_protocol::{CallReply, Close, CloseCode, Frame, ResyncTopics};
-use evertick_schema::{Identity, SessionId, Timestamp};
+use evertick_schema::{EntityId, Identity, SessionId, Timestamp};
 use evertick_world::{Cell, Delta, RowId, SessionWish, World};
 
 use crate::absorb::{Homes, mark_moves, mark_rows};
 use crate::config::InterestConfig;
 use crate::encode::Encoder;
+use crate::focus::is_far;
 use crate::moving::{Lanes, Moving};
 use crate::query::Queries;
 use crate::reconcile::{Changes, Reconcile, forget_homes};
@@ -34,6 +35,8 @@ pub struct Interest {
     changes: Changes,
     encoder: Encoder,
     lanes: Lanes,
+    /// Entities that sessions look through and that a delta has moved far; kept for its room.
+    watched: Vec<EntityId>,
     stats: InterestStats,
     /// Of the last frame.
     number: u64,
@@ -87,6 +90,7 @@ impl Interest {
             events: Events::default(),
             changes: Changes::default(),
             lanes: Lanes::default(),
+            watched: Vec::new(),
             stats: InterestStats::default(),
             number: 0,
             tick: 0,
@@ -151,7 +155,7 @@ impl Interest {
     /// Cost: a look-up per changed row that somebody may see, a few more where it is in an observed topic, and
     /// for each session whose focus has moved by an eighth of a cell the cells in its reach.
     pub fn absorb(&mut self, world: &World, delta: &Delta) -> bool {
-        let Self { config, rules, topics, sessions, homes, queries, events, .. } = self;
+        let Self { config, rules, topics, sessions, homes, queries, events, watched, .. } = self;
         topics.moving.begin_delta();
         for op in &delta.sessions {
             match op.wish {
@@ -169,13 +173,19 @@ impl Interest {
                     continue;
                 }
                 for changes in [&rows.inserted, &rows.updated] {
-                    for (index, entity) in changes.entities().iter().enumerate() {
-                        if topics.spots.get(*entity).is_watched()
-                            && changes.masks()[index] & spatial != 0
-                            && let Some(place) = world.place_in(rows.row, changes.row(index))
-                        {
-                            sessions.moved(*entity, place, world, topics, rules);
+                    // Most that somebody looks through are near where the cells were selected from.
+                    let (mut spots, cell_size) = (topics.spots.reader(), world.config().cell_size);
+                    let entities = changes.entities().iter().enumerate();
+                    watched.extend(entities.filter_map(|(index, entity)| {
+                        if !spots.get(*entity).is_watched() || changes.masks()[index] & spatial == 0 {
+                            return None;
                         }
+                        let (place, from) =
+                            (world.place_in(rows.row, changes.row(index))?, spots.from(*entity));
+                        from.is_none_or(|from| is_far(from, place, cell_size)).then_some(*entity)
+                    }));
+                    for entity in watched.drain(..) {
+                        sessions.look_through(entity, world, topics, rules);
                     }
                 }
             }

@@ -32,6 +32,7 @@ mod dirty;
 mod encode;
 mod focus;
 mod interest;
+mod movers;
 mod moving;
 mod numbers;
 mod query;

@@ -10,12 +10,15 @@ use evertick_protocol::{Square, TopicId};
 use evertick_schema::EntityId;
 use evertick_world::{Place, World};
 
-use crate::row_states::{RowState, RowStates, TopicRows};
+use crate::movers::{Mover, Movers};
+use crate::row_states::{RowStates, TopicRows};
 use crate::rules::Latest;
 use crate::topic::{Dirty, KnownRow};
 use crate::topic_set::TopicSet;
 
-/// The most rows of a part before a topic's state is cut into more of them, on average.
+/// A topic in which no more rows move is not cut.
+const WHOLE_ROWS: usize = 48;
+/// The most rows of a part of one that is, on average.
 const PART_ROWS: usize = 24;
 
 /// The most parts along a side of a cell.
@@ -32,15 +35,6 @@ pub(crate) struct Moving {
     changed: TopicSet,
     /// Deltas since the last frame.
     deltas: usize,
-}
-
-/// A row that moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Mover {
-    pub(crate) column: u16,
-    pub(crate) slot: u32,
-    /// The number of the fields that have changed since it began to.
-    pub(crate) fields: u8,
 }
 
 /// Fields of a known row that are told in order.
@@ -140,8 +134,8 @@ impl Moving {
 /// What of one topic goes on which lane.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    /// Rows that move, by column and slot.
-    pub(crate) moving: Vec<Mover>,
+    /// Rows that move.
+    pub(crate) moving: Movers,
     /// What is told in order, and what came to rest; in order.
     pub(crate) ordered: Vec<Change>,
     /// Whether a row that moves has changed.
@@ -157,7 +151,7 @@ impl Lanes {
     }
 
     /// Parts the rows of a topic, of which `latest` may move, by lane: those that move, and those in `dirty`, which are sorted, and come to rest. Rows that clients do
-    /// not know any more are dropped. The `entity` at a slot is that of a row that `known` says clients know.
+    /// not know any more are dropped: `known` says which they know, and without it they know all. The `entity` at a slot is that of a row that they know.
     ///
     /// Cost: a pass over the topic's slots of each row type of which anything moves, and over `dirty`.
     #[inline]
@@ -167,32 +161,27 @@ impl Lanes {
         (id, tick): (TopicId, u64),
         latest: &[Latest],
         dirty: &[Dirty],
-        known: impl Fn(KnownRow) -> bool,
+        known: Option<impl Fn(KnownRow) -> bool>,
         entity: impl Fn(u32) -> EntityId,
     ) {
         self.clear();
         for Latest { number, column } in latest.iter().copied() {
-            let before = self.moving.len();
             let rows = &mut moving.types[usize::from(number)];
-            rows.each(id, tick as u8, |RowState { slot, fields, mask, rests }| {
-                let row = KnownRow::new(id, column, slot);
-                let known = known(row);
-                let moves = known && !rests;
-                if moves {
-                    self.moving.push(Mover { column, slot, fields });
-                } else if known {
-                    self.ordered.push(Change { row, mask, entity: entity(slot) });
-                }
-                moves
+            let row = |slot| KnownRow::new(id, column, slot);
+            let known = known.as_ref().map(|known| move |slot| known(row(slot)));
+            let moves = self.moving.extend(column, |slots, fields| {
+                rows.each((id, tick as u8), known, (slots, fields), |slot, mask| {
+                    self.ordered.push(Change { row: row(slot), mask, entity: entity(slot) });
+                });
             });
-            if self.moving.len() == before {
+            if !moves {
                 rows.abandon(id);
             }
         }
         self.moved = !self.moving.is_empty() && moving.changed.has(id);
         moving.active.set(id, !self.moving.is_empty());
         let rested = !self.ordered.is_empty();
-        let changes = dirty.iter().filter(|dirty| known(dirty.row));
+        let changes = dirty.iter().filter(|dirty| known.as_ref().is_none_or(|known| known(dirty.row)));
         self.ordered.extend(changes.map(|dirty| {
             let entity = entity(dirty.row.slot());
             Change { row: dirty.row, mask: dirty.mask, entity }
@@ -206,7 +195,7 @@ impl Lanes {
 /// Appends the rows of a topic that is cut with the part that each is in, by part, column and slot; `entity` is who is at a slot.
 pub(crate) fn parts(
     world: &World,
-    movers: &[Mover],
+    movers: &Movers,
     per_side: u8,
     square: Option<Square>,
     entity: impl Fn(u32) -> EntityId,
@@ -222,7 +211,7 @@ pub(crate) fn parts(
             }
             None => (index / rows_each) as u8,
         };
-        (part, *mover)
+        (part, mover)
     }));
     if square.is_some() {
         out.sort_unstable();
@@ -231,7 +220,10 @@ pub(crate) fn parts(
 
 /// Into how many parts along a side a cell with so many moving rows is cut.
 pub(crate) fn per_side(rows: usize) -> u8 {
-    let mut per_side = 1;
+    if rows <= WHOLE_ROWS {
+        return 1;
+    }
+    let mut per_side = 2;
     while per_side < PARTS_PER_SIDE_MAX && rows > PART_ROWS * usize::from(per_side) * usize::from(per_side) {
         per_side *= 2;
     }
@@ -291,7 +283,7 @@ mod tests {
                 moving.mark(0, (TOPIC, *slot), *mask, &[*slot as u8]);
             }
             let latest = [Latest { number: 0, column: 0 }];
-            lanes.sort(moving, (TOPIC, tick), &latest, dirty, |row| row.slot() != 9, entity);
+            lanes.sort(moving, (TOPIC, tick), &latest, dirty, Some(|row: KnownRow| row.slot() != 9), entity);
             moving.end_frame();
             let rows = moving.rows(0, TOPIC);
             assert!(lanes.moving.iter().all(|mover| rows.value(mover.slot) == [mover.slot as u8]));
@@ -357,7 +349,8 @@ mod tests {
         moving.forget(TopicId(9));
         assert!(!moving.is_unchanged());
         assert_eq!(moving.to_tell(false).iter().collect::<Vec<_>>(), [TopicId(2), TopicId(70)]);
-        moving.types[0].each(TOPIC, 0, |_| unreachable!());
+        let none = |_: u32, _: u64| unreachable!();
+        moving.types[0].each((TOPIC, 0), None::<fn(u32) -> bool>, (&mut Vec::new(), &mut Vec::new()), none);
     }
 
     proptest! {
@@ -408,7 +401,8 @@ mod tests {
                 prop_assert!(model.keys().all(|(topic, _)| frame.contains(&TopicId(*topic))));
                 for topic in frame {
                     let latest = [Latest { number: 0, column: 0 }];
-                    lanes.sort(&mut moving, (topic, tick), &latest, &[], |_| true, entity);
+                    let known = (tick % 2 == 0).then_some(|_: KnownRow| true);
+                    lanes.sort(&mut moving, (topic, tick), &latest, &[], known, entity);
                     let rows = |rests: bool| {
                         let all = model.range((topic.0, 0)..(topic.0 + 1, 0));
                         all.filter(move |(_, (_, changed, _))| (tick - changed >= 4) == rests)
@@ -441,7 +435,7 @@ mod tests {
 
     #[test]
     fn dense_cells_are_cut() {
-        assert_eq!([1, 24, 25, 96, 97, 384, 385, 100_000].map(per_side), [1, 1, 2, 2, 4, 4, 8, 8]);
+        assert_eq!([1, 48, 49, 96, 97, 384, 385, 100_000].map(per_side), [1, 1, 2, 2, 4, 4, 8, 8]);
         let part = |x, y, per_side| part_of(Place { space: 0, at: [x, y] }, [64.0, -64.0], 64.0, per_side);
         assert_eq!(part(64.0, -64.0, 4), 0);
         assert_eq!(part(127.0, -64.0, 4), 3);

@@ -1,7 +1,7 @@
 //! Which entities a topic's subscribers know, by which slots, and which rows of them.
 
 use crate::slots::Slots;
-use evertick_protocol::{SLOTS_MAX, set_bits};
+use evertick_protocol::{SLOTS_MAX, prefetch, set_bits};
 use evertick_schema::{Duration, EntityId, Timestamp};
 
 /// The clients' knowledge of one topic, as of the last frame. Invariant: an entity has a slot exactly while
@@ -28,6 +28,12 @@ impl Roster {
             known: Vec::new(),
             slots: Slots::default(),
         }
+    }
+
+    /// Has the processor fetch what is behind this.
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.entities.as_ptr(), 1);
+        prefetch(self.known.as_ptr(), 1);
     }
 
     /// How many entities have a slot.

@@ -5,16 +5,20 @@
 
 use std::ops::Range;
 
-use evertick_protocol::TopicId;
+use evertick_protocol::{TopicId, set_bits};
 
 /// A row that has not changed for so many ticks rests.
 const REST_TICKS: u8 = 4;
 
 /// Room for rows is made for so many slots at a time; for twice as many as there are, once there are [`SLOTS_MANY`].
-const SLOTS_STEP: u32 = 4;
+const SLOTS_STEP: u32 = 8;
 const SLOTS_MANY: u32 = 32;
+const _: () = assert!(SLOTS_STEP == size_of::<u64>() as u32, "a topic's slots are words");
 /// So many rows that are no topic's are not worth closing up.
 const ABANDONED_MIN: usize = 1024;
+
+/// The lowest bit of each byte.
+const EACH_BYTE: u64 = u64::from_le_bytes([1; 8]);
 
 /// The rows of one type.
 #[derive(Debug)]
@@ -44,17 +48,6 @@ pub(crate) struct RowStates {
 struct Places {
     first: u32,
     count: u32,
-}
-
-/// A row that moves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowState {
-    pub(crate) slot: u32,
-    /// The fields that have changed since it began to, and their number.
-    pub(crate) mask: u64,
-    pub(crate) fields: u8,
-    /// Whether it has not changed for so long that it rests.
-    pub(crate) rests: bool,
 }
 
 /// The rows of a topic.
@@ -149,28 +142,65 @@ impl RowStates {
         }
     }
 
-    /// Calls `each` with the rows of a topic that move, by slot, in a frame of a tick with these lowest bits. Those that it returns `false` for do
-    /// not move any more.
+    /// Goes through the rows of a topic that moved, by slot, in a frame of a tick with these lowest bits. Appends the slots of those that go on, and
+    /// the numbers of the fields that have changed since they began to; hands the slots and fields of those that rest now to `rest`. Those that
+    /// are not `known`, if that says anything, do not move any more.
     #[inline]
-    pub(crate) fn each(&mut self, topic: TopicId, tick: u8, mut each: impl FnMut(RowState) -> bool) {
+    pub(crate) fn each(
+        &mut self,
+        (topic, tick): (TopicId, u8),
+        known: Option<impl Fn(u32) -> bool>,
+        (slots, fields): (&mut Vec<u32>, &mut Vec<u8>),
+        mut rest: impl FnMut(u32, u64),
+    ) {
         let range = self.range(topic);
-        let (fresh, masks) = (&mut self.fresh[range.clone()], &mut self.masks[range.clone()]);
-        for (slot, ((fresh, mask), changed)) in
-            fresh.iter_mut().zip(masks).zip(&mut self.ticks[range]).enumerate()
-        {
-            let (now, before) = (std::mem::take(fresh), *mask);
+        let (fresh, _) = self.fresh[range.clone()].as_chunks_mut();
+        let (masks, _) = self.masks[range.clone()].as_chunks_mut();
+        let (ticks, _) = self.ticks[range].as_chunks_mut();
+        for (first, ((fresh, masks), ticks)) in (0..).step_by(8).zip(fresh.iter_mut().zip(masks).zip(ticks)) {
+            let (now, before) = (u64::from_le_bytes(*fresh), u64::from_le_bytes(*masks));
             if now | before == 0 {
                 continue;
             }
-            if now != 0 {
-                *changed = tick;
+            *fresh = [0; 8];
+            let changed = bytes_set(now);
+            let kept = u64::from_le_bytes(*ticks) & !changed;
+            *ticks = (kept | (u64::from(tick) * EACH_BYTE) & changed).to_le_bytes();
+            // All in the word that moved have moved again, and in the same fields. That is so for most.
+            if now == before {
+                if changed == u64::MAX && known.is_none() {
+                    slots.extend_from_slice(&[0, 1, 2, 3, 4, 5, 6, 7].map(|slot| first + slot));
+                    fields.extend_from_slice(masks);
+                    continue;
+                }
+                for at in set_bits(changed & EACH_BYTE).map(|bit| bit / 8) {
+                    let (slot, mask) = (first + at, &mut masks[at as usize]);
+                    if known.as_ref().is_none_or(|known| known(slot)) {
+                        slots.push(slot);
+                        fields.push(*mask);
+                    } else {
+                        *mask = 0;
+                    }
+                }
+                continue;
             }
-            let number = if now == 0 || now == before { before } else { both(&mut self.fields, now, before) };
-            let rests = tick.wrapping_sub(*changed) >= REST_TICKS;
-            let state =
-                RowState { slot: slot as u32, mask: self.fields[usize::from(number)], fields: number, rests };
-            let goes_on = each(state);
-            *mask = if goes_on { number } else { 0 };
+            for (slot, ((now, mask), changed)) in
+                (first..).zip(now.to_le_bytes().iter().zip(masks).zip(ticks))
+            {
+                let before = std::mem::take(mask);
+                if now | before == 0 || known.as_ref().is_some_and(|known| !known(slot)) {
+                    continue;
+                }
+                let number =
+                    if *now == 0 || *now == before { before } else { both(&mut self.fields, *now, before) };
+                if tick.wrapping_sub(*changed) >= REST_TICKS {
+                    rest(slot, self.fields[usize::from(number)]);
+                } else {
+                    *mask = number;
+                    slots.push(slot);
+                    fields.push(number);
+                }
+            }
         }
     }
 
@@ -236,6 +266,14 @@ impl RowStates {
         close(&mut self.values, self.row_bytes);
         self.abandoned = 0;
     }
+}
+
+/// All bits of those bytes of `word` that are not 0.
+#[inline]
+const fn bytes_set(word: u64) -> u64 {
+    const LOW: u64 = 0x7f * EACH_BYTE;
+    let high = (word & LOW).wrapping_add(LOW) | word;
+    ((high >> 7) & EACH_BYTE) * 0xff
 }
 
 /// The number in `all` that stands for these fields, or, when there are too many such sets, for all.

@@ -2,32 +2,22 @@
 
 use evertick_protocol::{CallReply, Close, ResyncTopics, SessionFrame};
 use evertick_schema::{EntityId, Identity, SessionId};
-use evertick_world::{Cell, Focus, Place, World};
+use evertick_world::{Cell, Focus, World};
 use hashbrown::HashMap;
 
 use crate::config::InterestConfig;
-use crate::focus::is_far;
 use crate::query::Waiting;
 use crate::rules::Rules;
 use crate::session::{Looks, Session, bounded_radius};
 use crate::topic::TopicKey;
 use crate::topics::Topics;
 
-/// Who looks through an entity.
-#[derive(Debug, Default)]
-struct Watch {
-    /// Never empty.
-    sessions: Vec<SessionId>,
-    /// From where all of them have selected their cells. `None` where that is to be looked at for each.
-    from: Option<Place>,
-}
-
 /// The connected clients. Nothing here walks all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     by_id: HashMap<SessionId, Session>,
-    /// Who looks through an entity.
-    by_focus: HashMap<EntityId, Watch>,
+    /// Who looks through an entity; never none.
+    by_focus: HashMap<EntityId, Vec<SessionId>>,
     /// Sessions that the next frame has something of their own for.
     queue: Vec<SessionId>,
     /// Last words to sessions that the server has closed.
@@ -145,9 +135,7 @@ impl Sessions {
         }
         self.unwatch(id, before, topics);
         if let Looks::At { entity, .. } = looks {
-            let watch = self.by_focus.entry(entity).or_default();
-            watch.sessions.push(id);
-            watch.from = None;
+            self.by_focus.entry(entity).or_default().push(id);
             topics.spots.watch(entity, true);
         }
         self.look(id, world, topics, rules);
@@ -163,23 +151,6 @@ impl Sessions {
         !self.by_focus.is_empty()
     }
 
-    /// An entity that somebody looks through is at `place` now, within the cell where it was. Cost: one look-up, unless it is far from where
-    /// the cells were selected.
-    #[inline]
-    pub(crate) fn moved(
-        &mut self,
-        entity: EntityId,
-        place: Place,
-        world: &World,
-        topics: &mut Topics,
-        rules: &Rules,
-    ) {
-        let from = self.by_focus.get(&entity).and_then(|watch| watch.from);
-        if from.is_none_or(|from| is_far(from, place, world.config().cell_size)) {
-            self.look_through(entity, world, topics, rules);
-        }
-    }
-
     /// An entity that somebody looks through may be in another cell, or has no place any more.
     pub(crate) fn look_through(
         &mut self,
@@ -188,24 +159,22 @@ impl Sessions {
         topics: &mut Topics,
         rules: &Rules,
     ) {
-        let Some(watchers) = self.by_focus.get(&entity).map(|watch| watch.sessions.len()) else { return };
+        let Some(watchers) = self.by_focus.get(&entity).map(Vec::len) else { return };
         for index in 0..watchers {
-            let id = self.by_focus[&entity].sessions[index];
+            let id = self.by_focus[&entity][index];
             self.look(id, world, topics, rules);
         }
-        if let Some(watch) = self.by_focus.get_mut(&entity) {
-            let from = |id| self.by_id.get(id).and_then(|session: &Session| session.view.from);
-            let first = from(&watch.sessions[0]).map(|(place, _)| place);
-            let same = watch.sessions.iter().all(|id| from(id).map(|(place, _)| place) == first);
-            watch.from = first.filter(|_| same);
-        }
+        let from = |id| Some(self.by_id.get(id)?.view.from?.0);
+        let mut all = self.by_focus[&entity].iter().map(from);
+        let first = all.next().flatten();
+        topics.spots.look_from(entity, first.filter(|_| all.all(|from| from == first)));
     }
 
     /// An entity is gone. Whoever looked through it goes on to look where it was last.
     pub(crate) fn despawned(&mut self, entity: EntityId, topics: &mut Topics) {
         let Some(watchers) = self.by_focus.remove(&entity) else { return };
         topics.spots.watch(entity, false);
-        for id in watchers.sessions {
+        for id in watchers {
             let session = self.by_id.get_mut(&id).expect("a watcher is open");
             session.looks = match (session.looks, session.view.from) {
                 (Looks::At { radius, .. }, Some((place, _))) => Looks::Still { place, radius },
@@ -224,9 +193,9 @@ impl Sessions {
 
     fn unwatch(&mut self, id: SessionId, looks: Looks, topics: &mut Topics) {
         let Looks::At { entity, .. } = looks else { return };
-        let Some(watch) = self.by_focus.get_mut(&entity) else { return };
-        watch.sessions.retain(|watcher| *watcher != id);
-        if watch.sessions.is_empty() {
+        let Some(watchers) = self.by_focus.get_mut(&entity) else { return };
+        watchers.retain(|watcher| *watcher != id);
+        if watchers.is_empty() {
             self.by_focus.remove(&entity);
             topics.spots.watch(entity, false);
         }

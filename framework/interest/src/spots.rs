@@ -5,6 +5,7 @@
 
 use evertick_protocol::{SLOTS_MAX, TopicId};
 use evertick_schema::EntityId;
+use evertick_world::Place;
 use hashbrown::HashMap;
 
 use crate::topic::TOPICS_MAX;
@@ -55,13 +56,57 @@ impl Spot {
     }
 }
 
+/// Reads spots, and keeps the page that it has read from.
+#[derive(Debug)]
+pub(crate) struct SpotReader<'s> {
+    spots: &'s Spots,
+    /// The region and number of the page.
+    number: u64,
+    page: &'s [Spot; PAGE_SPOTS],
+    from: Option<&'s [Option<Place>; PAGE_SPOTS]>,
+}
+
+static NO_PAGE: [Spot; PAGE_SPOTS] = [Spot(0); PAGE_SPOTS];
+
+impl SpotReader<'_> {
+    /// What is known of an entity at once.
+    #[inline]
+    pub(crate) fn get(&mut self, entity: EntityId) -> Spot {
+        if entity.0 >> PAGE_BITS != self.number && !self.turn_to(entity) {
+            return self.spots.get_far(entity);
+        }
+        self.page[entity.0 as usize % PAGE_SPOTS]
+    }
+
+    /// From where all that look through an entity that was just asked for have selected their cells; `None` where that is not known, and is to be
+    /// looked at for each.
+    #[inline]
+    pub(crate) fn from(&self, entity: EntityId) -> Option<Place> {
+        let from = self.from.filter(|_| entity.0 >> PAGE_BITS == self.number)?;
+        from[entity.0 as usize % PAGE_SPOTS]
+    }
+
+    #[cold]
+    fn turn_to(&mut self, entity: EntityId) -> bool {
+        let page = self.spots.page(entity);
+        if let Some(page) = page {
+            (self.number, self.page) = (entity.0 >> PAGE_BITS, &page.spots);
+            self.from = page.from.as_deref();
+        }
+        page.is_some()
+    }
+}
+
 #[derive(Debug)]
 struct Page {
     spots: Box<[Spot; PAGE_SPOTS]>,
+    /// From where all that look through the entity have selected their cells.
+    from: Option<Box<[Option<Place>; PAGE_SPOTS]>>,
     used: usize,
 }
 
-/// All spots. Memory: 8 bytes an entity that is known anywhere, as long as each is in one topic.
+/// All spots. Memory: 8 bytes an entity that is known anywhere, as long as each is in one topic; 16 more where any of a thousand neighbours is
+/// looked through.
 #[derive(Debug)]
 pub(crate) struct Spots {
     region: u16,
@@ -81,12 +126,26 @@ impl Spots {
     /// What is known of an entity at once.
     #[inline]
     pub(crate) fn get(&self, entity: EntityId) -> Spot {
-        let sequence = entity.sequence();
-        if entity.region() == self.region
-            && let Some(Some(page)) = self.pages.get((sequence >> PAGE_BITS) as usize)
-        {
-            return page.spots[sequence as usize & (PAGE_SPOTS - 1)];
+        match self.page(entity) {
+            Some(page) => page.spots[entity.0 as usize % PAGE_SPOTS],
+            None => self.get_far(entity),
         }
+    }
+
+    /// To ask for many entities, which are mostly in the order of their numbers.
+    #[inline]
+    pub(crate) const fn reader(&self) -> SpotReader<'_> {
+        SpotReader { spots: self, number: u64::MAX, page: &NO_PAGE, from: None }
+    }
+
+    /// The page of an entity that is in the pages.
+    #[inline]
+    fn page(&self, entity: EntityId) -> Option<&Page> {
+        let page = self.pages.get((entity.sequence() >> PAGE_BITS) as usize)?.as_ref()?;
+        (entity.region() == self.region).then_some(page)
+    }
+
+    fn get_far(&self, entity: EntityId) -> Spot {
         if self.far.is_empty() { Spot::default() } else { self.far.get(&entity).copied().unwrap_or_default() }
     }
 
@@ -128,6 +187,19 @@ impl Spots {
     pub(crate) fn watch(&mut self, entity: EntityId, watched: bool) {
         let known = self.get(entity).0 & !WATCHED;
         self.set(entity, Spot(known | if watched { WATCHED } else { 0 }));
+        self.look_from(entity, None);
+    }
+
+    /// All that look through the entity have selected their cells from there; `None` when not all have from the same place.
+    pub(crate) fn look_from(&mut self, entity: EntityId, from: Option<Place>) {
+        let page = (entity.sequence() >> PAGE_BITS) as usize;
+        if let Some(Some(page)) = self.pages.get_mut(page)
+            && entity.region() == self.region
+            && (from.is_some() || page.from.is_some())
+        {
+            let all = page.from.get_or_insert_with(|| Box::new([None; PAGE_SPOTS]));
+            all[entity.0 as usize % PAGE_SPOTS] = from;
+        }
     }
 
     fn set(&mut self, entity: EntityId, spot: Spot) {
@@ -144,8 +216,11 @@ impl Spots {
         if index >= self.pages.len() {
             self.pages.resize_with(index + 1, || None);
         }
-        let page = self.pages[index]
-            .get_or_insert_with(|| Page { spots: Box::new([Spot::default(); PAGE_SPOTS]), used: 0 });
+        let page = self.pages[index].get_or_insert_with(|| Page {
+            spots: Box::new([Spot::default(); PAGE_SPOTS]),
+            from: None,
+            used: 0,
+        });
         let place = &mut page.spots[entity.sequence() as usize & (PAGE_SPOTS - 1)];
         page.used += usize::from(spot != Spot::default());
         page.used -= usize::from(*place != Spot::default());
@@ -183,8 +258,10 @@ mod tests {
                 let (entity, topic) = (entity(number), TopicId(topic * 1000));
                 match what {
                     0 => {
-                        watched.insert(entity, slot % 2 == 0);
+                        let from = (slot % 4 == 0).then_some(Place { space: slot, at: [1.0, 2.0] });
+                        watched.insert(entity, (slot % 2 == 0, from));
                         spots.watch(entity, slot % 2 == 0);
+                        spots.look_from(entity, from);
                     }
                     1 if model.contains_key(&(entity, topic)) => {
                         model.remove(&(entity, topic));
@@ -197,12 +274,17 @@ mod tests {
                         spots.enter(topic, entity, slot, topic.0 < 3000);
                     }
                 }
+                let mut reader = spots.reader();
                 for number in 0..6 {
                     for topic in (0..5).map(|topic| TopicId(topic * 1000)) {
                         let entity = self::entity(number);
                         let known = model.get(&(entity, topic)).copied();
                         prop_assert_eq!(spots.slot(topic, entity), known);
-                        prop_assert_eq!(spots.get(entity).is_watched(), watched.get(&entity) == Some(&true));
+                        let (is_watched, from) = watched.get(&entity).copied().unwrap_or_default();
+                        prop_assert_eq!(spots.get(entity).is_watched(), is_watched);
+                        prop_assert_eq!(reader.get(entity), spots.get(entity));
+                        // Of those far off it is never known.
+                        prop_assert_eq!(reader.from(entity), from.filter(|_| number > 1));
                     }
                 }
             }

@@ -16,6 +16,10 @@ use crate::snapshots::Cache;
 use crate::topic::{Dirty, KnownRow, Topic};
 use crate::topics::Topics;
 
+/// Clients know all rows.
+const ALL: Option<fn(KnownRow) -> bool> = None;
+/// A queued topic is fetched while so many before it are told of, and what it leads to while half as many are.
+const TOPICS_AHEAD: usize = 4;
 /// No topic, and behind all.
 const NONE: TopicId = TopicId(u32::MAX);
 
@@ -42,6 +46,7 @@ impl Tell<'_, '_> {
         let in_motion = moving.to_tell(is_new_tick);
         let mut in_motion = in_motion.iter().peekable();
         let (mut queue, mut dirty) = (queue, marks.merge());
+        queue.iter().take(TOPICS_AHEAD).for_each(|id| topics.prefetch(*id));
         loop {
             let mut id = dirty.first().map_or(NONE, |dirty| dirty.row.topic());
             id = id.min(queue.first().copied().unwrap_or(NONE));
@@ -51,7 +56,11 @@ impl Tell<'_, '_> {
             }
             in_motion.next_if_eq(&id);
             let queued = queue.first() == Some(&id);
-            queue = &queue[usize::from(queued)..];
+            if queued {
+                queue = &queue[1..];
+                queue.get(TOPICS_AHEAD - 1).into_iter().for_each(|id| topics.prefetch(*id));
+                queue.get(TOPICS_AHEAD / 2).into_iter().for_each(|id| topics.prefetch_rest(*id));
+            }
             let dirty = take_run(&mut dirty, |dirty| dirty.row.topic() == id);
             if queued {
                 self.topic(topics, &mut moving, id, dirty);
@@ -69,7 +78,7 @@ impl Tell<'_, '_> {
     fn rows(&mut self, topics: &mut Topics, moving: &mut Moving, id: TopicId, dirty: &[Dirty]) {
         let Some(class) = topics.class(id) else { return };
         let entity = |slot| topics.get(id).roster.entity(slot);
-        self.lanes.sort(moving, (id, self.tick), self.rules.latest(class), dirty, |_| true, entity);
+        self.lanes.sort(moving, (id, self.tick), self.rules.latest(class), dirty, ALL, entity);
         if self.lanes.moved {
             self.states(topics, moving, (id, class));
         }
@@ -120,7 +129,14 @@ impl Tell<'_, '_> {
             let roster = &topic.roster;
             let known = |row: KnownRow| roster.knows(row.slot(), row.column());
             let entity = |slot| roster.entity(slot);
-            self.lanes.sort(moving, (id, self.tick), self.rules.latest(class), &self.dirty, known, entity);
+            self.lanes.sort(
+                moving,
+                (id, self.tick),
+                self.rules.latest(class),
+                &self.dirty,
+                Some(known),
+                entity,
+            );
             blocks.ordered = self.encode.block(id, topic, changes, &self.lanes.ordered);
         }
         blocks.events = self.encode.events(id, topic);

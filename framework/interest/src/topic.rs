@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use evertick_protocol::{SLOTS_MAX, Square, TopicId};
+use evertick_protocol::{SLOTS_MAX, Square, TopicId, prefetch};
 use evertick_query::QueryNumber;
 use evertick_schema::{EntityId, Identity};
 use evertick_world::Cell;
@@ -193,6 +193,11 @@ impl<T: Ord + Copy> Marks<T> {
         self.list.sort_unstable();
         self.list.dedup();
         &mut self.list
+    }
+
+    /// Has the processor fetch them.
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.list.as_ptr(), 1);
     }
 
     pub(crate) fn clear(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use evertick_protocol::{Entered, TopicId};
+use evertick_protocol::{Entered, TopicId, prefetch};
 use evertick_schema::{Duration, EntityId, Timestamp};
 use evertick_world::Cell;
 use hashbrown::HashMap;
@@ -117,6 +117,21 @@ impl Topics {
 
     pub(crate) fn get(&self, id: TopicId) -> &Topic {
         self.list[id.0 as usize].as_ref().expect("a topic number is known only while the topic exists")
+    }
+
+    /// Has the processor fetch the topic itself, which is to be looked at soon.
+    pub(crate) fn prefetch(&self, id: TopicId) {
+        if let Some(Some(topic)) = self.list.get(id.0 as usize) {
+            prefetch(&raw const **topic, size_of::<Topic>());
+        }
+    }
+
+    /// Has it fetch what that leads to.
+    pub(crate) fn prefetch_rest(&self, id: TopicId) {
+        if let Some(Some(topic)) = self.list.get(id.0 as usize) {
+            topic.roster.prefetch();
+            topic.touched.prefetch();
+        }
     }
 
     /// A topic, and where entities are known.
