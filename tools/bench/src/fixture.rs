@@ -12,8 +12,22 @@ use crate::Result;
 /// The time between two ticks of the benchmarks: 20 Hz.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 
+/// The world of the benchmarks.
+pub(crate) fn config() -> Config {
+    Config { seed: 1, ..Config::default() }
+}
+
 /// A simulation with the bench module, its guest wrapped by `wrap`.
 pub(crate) fn simulation(
+    module: &Path,
+    wrap: impl FnOnce(Box<dyn Guest>) -> Box<dyn Guest>,
+) -> Result<(Simulation, ModuleDescription)> {
+    simulation_of(config(), module, wrap)
+}
+
+/// The same, in a world of its own settings.
+pub(crate) fn simulation_of(
+    config: Config,
     module: &Path,
     wrap: impl FnOnce(Box<dyn Guest>) -> Box<dyn Guest>,
 ) -> Result<(Simulation, ModuleDescription)> {
@@ -21,7 +35,6 @@ pub(crate) fn simulation(
     let limits = GuestLimits { call_time_max: std::time::Duration::from_secs(10), ..GuestLimits::default() };
     let (description, guest) = engine.load(&std::fs::read(module)?, limits)?;
     let module = Module { description: description.clone(), guest: wrap(Box::new(guest)) };
-    let config = Config { seed: 1, ..Config::default() };
     Ok((Simulation::new(config, TICK, vec![module])?, description))
 }
 

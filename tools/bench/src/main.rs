@@ -71,7 +71,7 @@ const BENCHES: [Bench; 11] = [
         socket::run,
     ),
     (&["recovery.1m", "snapshot.1m.tick_excess", "log.per_move"], stored::run),
-    (&["replication.10kx100k"], replication::run),
+    (&["replication.10kx100k", "replication.10kx100k.cells_64"], replication::run),
     (
         &[
             "crowd.ws.1000x10k.tick_p99",

@@ -10,20 +10,23 @@ use evertick_interest::{Interest, InterestConfig};
 use evertick_protocol::{Audience, ClientMessage, Hello, Ingress, IngressBatch};
 use evertick_schema::{EntityId, Identity, Row, SessionId, Timestamp};
 use evertick_transport::Sink;
-use evertick_world::{Cause, Focus, Simulation};
+use evertick_world::{Cause, Config, Focus, Simulation};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use tokio::sync::mpsc;
 
-use crate::fixture::{TICK, call, simulation};
+use crate::fixture::{TICK, call, config, simulation_of};
 use crate::report::Measure;
 use crate::socket::{SERVER, pin, threads};
 use crate::{RUNS, Result};
 
 const MOVERS: u32 = 100_000;
 const SESSIONS: usize = 10_000;
-/// The edge of the square that the movers are in, in metres: a session sees about 100 of them.
+/// The edge of the square that the movers are in, in metres.
 const EDGE: f32 = 9_000.0;
 const RADIUS: f32 = 128.0;
+/// The edge of a cell, in metres, and what is measured with it. The larger, the less the server does and the more each session sees beyond
+/// its radius: of the movers about 165, or about 110.
+const CELLS: [(f32, &str); 2] = [(128.0, "replication.10kx100k"), (64.0, "replication.10kx100k.cells_64")];
 /// Ticks of one run.
 const TICKS: u32 = 10;
 /// How long the shard may take to open all sessions.
@@ -35,13 +38,15 @@ pub(crate) fn run(module: &Path) -> Result<Vec<Measure>> {
     let module = module.to_owned();
     // A thread of its own, so that only it and the shard's are pinned.
     let measured = std::thread::spawn(move || {
-        pin(SERVER).and_then(|()| measure(&module)).map_err(|error| error.to_string())
+        pin(SERVER)
+            .and_then(|()| CELLS.iter().map(|(cell_size, name)| measure(&module, *cell_size, name)).collect())
+            .map_err(|error| error.to_string())
     });
     Ok(measured.join().map_err(|_| "the world's thread panicked")??)
 }
 
-fn measure(module: &Path) -> Result<Vec<Measure>> {
-    let mut server = Server::start(module)?;
+fn measure(module: &Path, cell_size: f32, name: &str) -> Result<Measure> {
+    let mut server = Server::start(module, cell_size)?;
     server.open_sessions()?;
     server.next_tick = Instant::now();
     for _ in 0..TICKS {
@@ -67,7 +72,7 @@ fn measure(module: &Path) -> Result<Vec<Measure>> {
         );
         runs.push(of_tick(world.iter().sum::<Duration>() + shard));
     }
-    Ok(vec![Measure::lower("replication.10kx100k", "ms", &runs, Some(50.0))])
+    Ok(Measure::lower(name, "ms", &runs, Some(50.0)))
 }
 
 /// A world, its interest and a gateway, without a host between them: so that only they are measured.
@@ -81,8 +86,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(module: &Path) -> Result<Self> {
-        let (mut simulation, description) = simulation(module, |guest| guest)?;
+    fn start(module: &Path, cell_size: f32) -> Result<Self> {
+        let config = Config { cell_size, ..config() };
+        let (mut simulation, description) = simulation_of(config, module, |guest| guest)?;
         call(&mut simulation, &description, &gather_crowd::call(MOVERS, EDGE))?;
         let rows = simulation.rows(0).to_vec();
         let interest = Interest::new(simulation.world(), &rows, InterestConfig::default());
