@@ -6,7 +6,7 @@ use evertick_testing::{CallFailure, Focus, TestPlayer, TestWorld};
 use gather_module::gather::{GatherRefusal, Gathered, Node, NodeDef, Regrowing, gather};
 use gather_module::movement::{Bag, MoveRefusal, Position, walk};
 
-use crate::new_world;
+use super::new_world;
 
 const TREE: u32 = 7;
 
