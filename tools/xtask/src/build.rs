@@ -34,11 +34,12 @@ pub(crate) fn module(package: &str) -> Result<PathBuf> {
     Ok(root().join(file))
 }
 
-/// Builds native programs of the workspace and returns the folder they lie in.
-pub(crate) fn programs(packages: &[&str], profile: Profile) -> Result<PathBuf> {
-    let mut build = cargo(&["build"]);
-    for package in packages {
-        build.args(["--package", package]);
+/// Builds native programs of the workspace and returns the folder they lie in. With the features that libraries have in a build of the whole
+/// workspace, so that they are not built a second time.
+pub(crate) fn programs(names: &[&str], profile: Profile) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--workspace"]);
+    for name in names {
+        build.args(["--bin", name]);
     }
     if matches!(profile, Profile::Release) {
         build.arg("--release");
