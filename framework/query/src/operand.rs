@@ -137,8 +137,9 @@ fn walk(row: &CatalogRow, names: &[Ident], name: String, at: At) -> Result<Found
                 ty = &of.fields[inner].ty;
             }
             vector if lane.is_none() => {
-                let (number, of) = lane_of(vector, next, &name)?;
-                offset += 4 * number;
+                let lane_of = vector.vector_lane(&next.value);
+                let (number, of) = lane_of.ok_or_else(|| no_parts(vector, next, &name))?;
+                offset += of.size() * u32::from(number);
                 lane = Some(of);
             }
             _ => return Err(no_parts(ty, next, &name)),
@@ -167,33 +168,13 @@ fn through_options<'ty>(mut ty: &'ty Type, options: &mut Vec<u32>, offset: &mut 
     ty
 }
 
-/// The number and type of a vector's lane.
-fn lane_of(ty: &Type, lane: &Ident, name: &str) -> Result<(u32, Type), QueryError> {
-    let (count, of) = match ty {
-        Type::Vec2 => (2, Type::F32),
-        Type::Vec3 => (3, Type::F32),
-        Type::Vec4 | Type::Quat => (4, Type::F32),
-        Type::IVec2 => (2, Type::I32),
-        Type::IVec3 => (3, Type::I32),
-        Type::IVec4 => (4, Type::I32),
-        Type::UVec2 => (2, Type::U32),
-        Type::UVec3 => (3, Type::U32),
-        Type::UVec4 => (4, Type::U32),
-        _ => return Err(no_parts(ty, lane, name)),
-    };
-    match ["x", "y", "z", "w"][..count].iter().position(|known| *known == lane.value) {
-        Some(number) => Ok((number as u32, of)),
-        None => Err(no_parts(ty, lane, name)),
-    }
-}
-
 fn unknown(row: &str, fields: &[FieldDef], name: &Ident) -> QueryError {
     let known = some_of(fields.iter().map(|field| field.name.as_str()));
     QueryError::UnknownField { at: ident_at(name), row: row.into(), name: name.value.clone(), known }
 }
 
 fn no_parts(ty: &Type, part: &Ident, name: &str) -> QueryError {
-    let known = match ty.lanes() {
+    let known = match ty.vector() {
         Some((_, 2)) => "x and y",
         Some((_, 3)) => "x, y and z",
         Some((_, 4)) => "x, y, z and w",

@@ -218,17 +218,43 @@ impl Type {
             Self::I64 | Self::Timestamp | Self::Duration => (Lane::I64, 1),
             Self::F32 => (Lane::F32, 1),
             Self::F64 => (Lane::F64, 1),
-            Self::Vec2 => (Lane::F32, 2),
-            Self::Vec3 => (Lane::F32, 3),
-            Self::Vec4 | Self::Quat => (Lane::F32, 4),
-            Self::IVec2 => (Lane::I32, 2),
-            Self::IVec3 => (Lane::I32, 3),
-            Self::IVec4 => (Lane::I32, 4),
-            Self::UVec2 => (Lane::U32, 2),
-            Self::UVec3 => (Lane::U32, 3),
-            Self::UVec4 => (Lane::U32, 4),
+            _ => {
+                let (of, count) = self.vector()?;
+                (of.lanes()?.0, count)
+            }
+        })
+    }
+
+    /// The type and count (2 to 4) of a vector's lanes; a quaternion has four. `None` for anything else.
+    pub fn vector(&self) -> Option<(Type, u8)> {
+        Some(match self {
+            Self::Vec2 => (Self::F32, 2),
+            Self::Vec3 => (Self::F32, 3),
+            Self::Vec4 | Self::Quat => (Self::F32, 4),
+            Self::IVec2 => (Self::I32, 2),
+            Self::IVec3 => (Self::I32, 3),
+            Self::IVec4 => (Self::I32, 4),
+            Self::UVec2 => (Self::U32, 2),
+            Self::UVec3 => (Self::U32, 3),
+            Self::UVec4 => (Self::U32, 4),
             _ => return None,
         })
+    }
+
+    /// The number and type of the lane of a vector that is called `name`, one of `x`, `y`, `z` and `w`; `None` where there is no
+    /// such lane.
+    ///
+    /// ```
+    /// use evertick_schema::Type;
+    ///
+    /// assert_eq!(Type::IVec3.vector_lane("z"), Some((2, Type::I32)));
+    /// assert_eq!(Type::IVec3.vector_lane("w"), None);
+    /// ```
+    pub fn vector_lane(&self, name: &str) -> Option<(u8, Type)> {
+        let (of, count) = self.vector()?;
+        (0..count)
+            .zip(["x", "y", "z", "w"])
+            .find_map(|(number, known)| (known == name).then(|| (number, of.clone())))
     }
 
     /// How many levels of types there are, 1 for a plain one.

@@ -102,24 +102,8 @@ fn find(fields: &[FieldDef], path: &str) -> Option<Type> {
     match (ty, rest) {
         (ty, None) => Some(ty.clone()),
         (Type::Struct(inner), Some(rest)) => find(&inner.fields, rest),
-        (ty, Some(lane)) => lane_of(ty, lane),
+        (ty, Some(lane)) => ty.vector_lane(lane).map(|(_, of)| of),
     }
-}
-
-fn lane_of(ty: &Type, lane: &str) -> Option<Type> {
-    let (count, ty) = match ty {
-        Type::Vec2 => (2, Type::F32),
-        Type::Vec3 => (3, Type::F32),
-        Type::Vec4 | Type::Quat => (4, Type::F32),
-        Type::IVec2 => (2, Type::I32),
-        Type::IVec3 => (3, Type::I32),
-        Type::IVec4 => (4, Type::I32),
-        Type::UVec2 => (2, Type::U32),
-        Type::UVec3 => (3, Type::U32),
-        Type::UVec4 => (4, Type::U32),
-        _ => return None,
-    };
-    ["x", "y", "z", "w"][..count].contains(&lane).then_some(ty)
 }
 
 impl FieldOf {
